@@ -172,3 +172,17 @@ test('webhook: the receiver prints each event once, and refuses requests that ar
   await receiver.shows(/forged/)
   expect(receiver.written().match(/forged/g)).toHaveLength(1)
 })
+
+test('issue-token: the bus accepts the token, for what it grants', async () => {
+  const tokenSecret = 'a-secret-of-more-than-thirty-two-bytes'
+  const config = testConfig({ auth: 'token', tokenSecret, tokenAudience: ['bus.example.org'] })
+  const server = await startServer({ config })
+  cleanUps.push(() => server.drain('end of the test'))
+  const child = Bun.spawn([process.execPath, join(import.meta.dir, 'issue-token.ts'), 'ada'], {
+    env: { ...process.env, ARQONBUS_TOKEN_SECRET: tokenSecret },
+  })
+  const token = (await new Response(child.stdout).text()).trim()
+  const ada = await connect(server.busUrl, { headers: { authorization: `Bearer ${token}` } })
+  expect(ada.welcome.client).toMatchObject({ client_id: 'ada', screen_name: 'ada' })
+  await ada.command('join_channel', { channel: 'science:explore' })
+})

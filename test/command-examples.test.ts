@@ -2,10 +2,15 @@
 import { expect, test } from 'bun:test'
 import { type CommandName, commands, compile } from '@arqonbus/protocol'
 import { startBus, type TestClient } from '@arqonbus/testing'
+import { ALL_PERMISSIONS, bearer, createIssuer } from '@arqonbus/testing/tokens'
 import { examples } from '../scripts/docs/examples.ts'
 
-const adminKey = 'a-key-for-the-examples'
-const bus = await startBus({ adminKey })
+const issuer = await createIssuer()
+const bus = await startBus(issuer.config)
+const tokenOfAda = () => issuer.token('ada', { claims: { arqonbus: { role: 'admin' } } })
+
+const tokenOfBot = () =>
+  issuer.token('bot-7', { claims: { arqonbus: { client_type: 'ai-agent', permissions: ALL_PERMISSIONS } } })
 
 /** The order in which each example finds what it needs. */
 const order: readonly CommandName[] = [
@@ -26,7 +31,9 @@ const order: readonly CommandName[] = [
   'update_profile',
   'pause_room',
   'resume_room',
+  'authenticate',
   'disconnect_client',
+  'revoke',
   'leave_channel',
   'delete_room',
 ]
@@ -36,12 +43,12 @@ test('the order in which the examples run names every example of the reference',
 })
 
 test('the examples of the reference work as they are shown', async () => {
-  const headers = { authorization: `Bearer ${adminKey}` }
-  const ada = await bus.connect({ query: { client_id: 'ada', screen_name: 'Ada' }, headers })
+  const ada = await bus.connect({ query: { screen_name: 'Ada' }, headers: bearer(await tokenOfAda()) })
   // A room created by a join would be removed with its last channel, before it could be deleted.
   await ada.command('create_channel', { channel: 'science:explore' })
   await bus.connect({
-    query: { client_id: 'bot-7', client_type: 'ai-agent', personality: 'Curious', join: 'science:*' },
+    query: { personality: 'Curious', join: 'science:*' },
+    headers: bearer(await tokenOfBot()),
   })
   const first = await ada.publish({ id: 'arq_01', room: 'science', channel: 'explore' })
   for (const id of ['arq_02', 'arq_03']) await ada.publish({ id, room: 'science', channel: 'explore' })
@@ -51,7 +58,8 @@ test('the examples of the reference work as they are shown', async () => {
 async function runExample(client: TestClient, name: CommandName, first: string): Promise<void> {
   if (name === 'delete_room') await client.command('delete_channel', { channel: 'science:explore' })
   const shown = examples[name]
-  const result = (await client.command(name, atThisTime(shown.parameters, first) as never)) as Record<string, unknown>
+  const parameters = name === 'authenticate' ? { token: await tokenOfAda() } : atThisTime(shown.parameters, first)
+  const result = (await client.command(name, parameters as never)) as Record<string, unknown>
   expect({ name, fault: compile(commands[name].result)(result) }).toEqual({ name, fault: undefined })
   expect({ name, keys: Object.keys(result).sort() }).toEqual({ name, keys: Object.keys(shown.result).sort() })
 }

@@ -18,12 +18,17 @@ const [user, owner, admin] = await Promise.all([
 /** Parameters without which a command is not complete. */
 function neededBy(name: CommandName): object {
   const fields = commands[name].parameters.properties
-  return { ...('client_id' in fields && { client_id: 'user' }), ...('position' in fields && { position: '1-1' }) }
+  return {
+    ...('client_id' in fields && { client_id: 'user' }),
+    ...('position' in fields && { position: '1-1' }),
+    ...(name === 'authenticate' && { token: adminKey }),
+  }
 }
 
 describe('results in the declared form', () => {
   test('there are exactly these commands', () => {
     expect(commandNames.toSorted()).toEqual([
+      'authenticate',
       'channel_info',
       'create_channel',
       'delete_channel',
@@ -42,6 +47,7 @@ describe('results in the declared form', () => {
       'ping',
       'remove_member',
       'resume_room',
+      'revoke',
       'status',
       'update_profile',
     ])
@@ -78,6 +84,7 @@ describe('results in the declared form', () => {
       'pause_room',
       'resume_room',
       'disconnect_client',
+      'revoke',
     ])
     const unlimited = await startBus({ rateLimit: null, commandRate: null })
     const withoutRates = (await run(await unlimited.as('reader'), 'list_commands')).commands
@@ -325,8 +332,7 @@ describe('parameters', () => {
   test('every command refuses an unknown parameter and accepts admin_key', async () => {
     for (const name of commandNames) {
       expect(await refused(user, name, { no_such: 1 })).toMatchObject({ code: 'invalid_parameters' })
-      const needed = neededBy(name)
-      expect(await refused(user, name, { ...needed, admin_key: 7 })).toMatchObject({
+      expect(await refused(user, name, { ...neededBy(name), admin_key: 7 })).toMatchObject({
         code: 'invalid_parameters',
         details: { path: '/parameters/admin_key' },
       })

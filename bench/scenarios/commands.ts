@@ -63,6 +63,8 @@ const turnOf: Record<CommandName, Turn> = {
     await open(server, `victim-${turn}`, [])
     return ask('disconnect_client', { client_id: `victim-${turn}`, admin_key: adminKey })
   },
+  authenticate: ({ ask }) => ask('authenticate', { token: adminKey }),
+  revoke: ({ ask }, turn) => ask('revoke', { sub: `nobody-${turn}`, admin_key: adminKey }),
 }
 
 const names = Object.keys(declared) as CommandName[]

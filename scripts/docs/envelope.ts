@@ -12,6 +12,7 @@ import {
   Shutdown,
   SubscriptionEnded,
   TelemetryEvent,
+  TokenExpiring,
   Welcome,
 } from '@arqonbus/protocol'
 import type { TSchema } from 'typebox'
@@ -86,6 +87,11 @@ const notices: readonly { title: string; text: string; schema: TSchema }[] = [
     title: 'The shutdown notice',
     text: 'The payload of a `system` envelope in room `arqonbus`, channel `control`: the bus is about to close the connection with 1012. [`shutdown.json`](schemas/shutdown.json).',
     schema: Shutdown,
+  },
+  {
+    title: 'A token expires',
+    text: 'The payload of a `system` envelope in room `arqonbus`, channel `control`: the token of the connection expires soon. [`token_expiring.json`](schemas/token_expiring.json).',
+    schema: TokenExpiring,
   },
   {
     title: 'A telemetry event',

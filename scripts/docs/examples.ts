@@ -210,6 +210,11 @@ export const examples: { readonly [Name in CommandName]: CommandExample<Name> } 
     parameters: { client_id: 'bot-7', reason: 'Maintenance of the telescope' },
     result: { client_id: 'bot-7', disconnected: true },
   },
+  authenticate: {
+    parameters: { token: 'eyJhbGciOiJFUzI1NiIsInR5cCI6IkpXVCJ9.eyJzdWIiOiJhZGEifQ.c2lnbmF0dXJl' },
+    result: { client_id: 'ada', role: 'user', expires_at: '2026-11-21T13:00:00.000Z' },
+  },
+  revoke: { parameters: { sub: 'bot-7' }, result: { sub: 'bot-7', revoked: true, durable: true } },
 }
 
 /** The envelope of an example. */

@@ -23,6 +23,7 @@ import {
   TelemetryMissed,
   TelemetrySummary,
   TelemetryWelcome,
+  TokenExpiring,
   telemetryEvents,
   Welcome,
 } from '@arqonbus/protocol'
@@ -41,6 +42,7 @@ const entities = {
   channel_deleted: ChannelDeleted,
   subscription_ended: SubscriptionEnded,
   shutdown: Shutdown,
+  token_expiring: TokenExpiring,
   telemetry_event: TelemetryEvent,
   telemetry_summary: TelemetrySummary,
   telemetry_welcome: TelemetryWelcome,

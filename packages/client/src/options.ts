@@ -19,7 +19,10 @@ export type ClientOptions = {
   join?: readonly string[]
   /** Whether this client receives its own messages. Default true. */
   echo?: boolean
-  /** A token, or a function that fetches one for each connection. It is sent as a subprotocol, never in the URL. */
+  /**
+   * A token, or a function that fetches one for each connection, and again before that one expires. It is sent as a
+   * subprotocol, never in the URL.
+   */
   token?: string | (() => string | Promise<string>)
   /** The secret of an earlier session: with it and its `clientId` the client resumes that session. */
   session?: string

@@ -77,10 +77,19 @@ export function createParts(given: ClientOptions, WebSocket: WebSocketConstructo
       type === 'private' && metadata?.position !== undefined && subscriptions.isInboxBehind(),
     isUnwanted: (message) => !echo && message.from === session.clientId,
     onSubscriptionEnded: (address, reason) => subscriptions.ended(address, reason),
+    onTokenExpiring: () => void renewToken(options.token, requests).catch(() => {}),
     onShutdown: (reconnectAfterMs) => reconnectLoop.hint(reconnectAfterMs),
   })
   const parts = { session, events, iterators, reconnectLoop, heartbeat, pending, requests, subscriptions, receive }
   return { ...parts, clock, joined, publisher, lifecycle: new Lifecycle(options, parts) }
+}
+
+/** A token that cannot be renewed ends the connection, and the next one fetches another. */
+async function renewToken(
+  token: ClientOptions['token'],
+  { command }: ReturnType<typeof createRequests>,
+): Promise<void> {
+  if (typeof token === 'function') await command('authenticate', { token: await token() })
 }
 
 async function targetOf(options: ClientOptions, session: Session, WebSocket: WebSocketConstructor): Promise<Target> {

@@ -17,6 +17,8 @@ export type ReceiverOptions = {
   isUnwanted(message: Message): boolean
   /** The bus ended a subscription. */
   onSubscriptionEnded(address: string, reason: SubscriptionEnded['reason']): void
+  /** The token of the connection expires soon. */
+  onTokenExpiring(): void
   /** The server shuts down and asks clients to reconnect after this many milliseconds. */
   onShutdown(reconnectAfterMs: number): void
 }
@@ -31,6 +33,7 @@ export function createReceiver(options: ReceiverOptions): (envelope: Message) =>
     isEarly,
     isUnwanted,
     onSubscriptionEnded,
+    onTokenExpiring,
     onShutdown,
   } = options
 
@@ -58,6 +61,8 @@ export function createReceiver(options: ReceiverOptions): (envelope: Message) =>
       positions.forget(logOf(notice))
     } else if (payload.event === 'subscription_ended') {
       onSubscriptionEnded(logOf(notice), (payload as unknown as SubscriptionEnded).reason)
+    } else if (payload.event === 'token_expiring') {
+      onTokenExpiring()
     } else if (payload.event === 'shutdown') {
       onShutdown((payload as unknown as Shutdown).reconnect_after_ms)
     }

@@ -64,6 +64,7 @@ const table = {
   too_many_subscriptions: { status: 429, text: 'The client has reached its maximum of subscriptions.' },
   internal_error: { status: 500, text: 'Internal error; see the server log.' },
   storage_unavailable: { status: 503, text: 'The log cannot store this now at the requested level.' },
+  auth_unavailable: { status: 503, text: 'Tokens cannot be checked now: try again later.' },
   outcome_unknown: { status: 503, text: 'The log did not reply in time: send the same id again.' },
   too_many_connections: { status: 503, text: 'The bus has no room for another connection: try again later.' },
   shutting_down: { status: 503, text: 'The bus is shutting down: reconnect.' },

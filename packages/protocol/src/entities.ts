@@ -38,6 +38,9 @@ export const Client = Type.Object({
   screen_name: Type.Optional(profileFields.screen_name),
   avatar: Type.Optional(profileFields.avatar),
   personality: Type.Optional(profileFields.personality),
+  on_behalf_of: Type.Optional(
+    Type.String({ description: 'The subject for whom it acts, by its token; absent where it acts for itself.' }),
+  ),
   state: Type.Unsafe<'connected' | 'active'>({
     enum: ['connected', 'active'],
     description: '`connected`: welcomed; `active`: has sent a frame.',

@@ -215,3 +215,14 @@ export const Shutdown = Type.Object({
 
 /** The payload of the notice that the server shuts down. */
 export type Shutdown = Static<typeof Shutdown>
+
+/** The payload of the notice that the token of a connection expires soon. */
+export const TokenExpiring = Type.Object({
+  event: Type.Literal('token_expiring'),
+  expires_in_ms: Type.Integer({
+    description: 'When it expires, in milliseconds: until then `authenticate` can replace it.',
+  }),
+})
+
+/** The payload of the notice that the token of a connection expires soon. */
+export type TokenExpiring = Static<typeof TokenExpiring>

@@ -1,5 +1,6 @@
 /** The bus as a library: tests and tools start it in their own process. */
 
+export { selfDeclared } from './auth/authenticate.ts'
 export { type Config, testConfig, webhooksOf } from './config/index.ts'
 export { API_BASE } from './http/api/endpoints.ts'
 export { openapiDocument } from './http/api/openapi.ts'

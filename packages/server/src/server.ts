@@ -20,6 +20,7 @@ import { createTelemetryParts } from './compose/telemetry-parts.ts'
 import { startTimers } from './compose/timers.ts'
 import { createWebhooks } from './compose/webhook-parts.ts'
 import { warningsOf } from './config/index.ts'
+import { createAwaitToken } from './connections/pending.ts'
 import { explained } from './kit/start-error.ts'
 import { thisMachine } from './kit/system-limits.ts'
 import { createBusHandler } from './sockets/bus-handler.ts'
@@ -54,7 +55,9 @@ export async function startServer(options: StartOptions): Promise<RunningServer>
   const webhooks = createWebhooks(core, storage, state)
   const outbound = createOutbound(core, { log, state, ports, webhooks })
   const persistence = createSavedState(core, storage, state, outbound)
-  const telemetry = createTelemetryParts(core, state, outbound, ports, info.greeting)
+  const awaitToken = createAwaitToken({ ...core, limits: config })
+  const { greeting } = info
+  const telemetry = createTelemetryParts(core, { state, outbound, ports, greeting, awaitToken })
   logCreatedChannels(core)
   createConfiguredRooms(core, state)
   const figures = createFigures(core, { log, storage, state, outbound, info, ports })
@@ -67,6 +70,9 @@ export async function startServer(options: StartOptions): Promise<RunningServer>
     info,
     figures,
     ports,
+    awaitToken,
+    storeRevocation: storage.storeRevocation,
+    endSubscribers: telemetry.endSubscribers,
   })
 
   // What was stored is there before a client can ask for it.

@@ -16,6 +16,8 @@ export type TestBus = RunningServer & {
   brief(id: string, ...join: string[]): Promise<TestClient>
   /** Connects a subscriber to the telemetry server and waits for its welcome. */
   listen(query?: Query): Promise<TestClient>
+  /** The same with headers, or subprotocols. */
+  listenWith(options: ConnectOptions): Promise<TestClient>
   /** The value of a sample of `/metrics`, such as `arqonbus_limits_hit_total{limit="rooms"}`. */
   metric(sample: string): Promise<number>
 }
@@ -39,6 +41,7 @@ export async function startBus(
     as: (id, ...join) => connect(server.busUrl, { query: { client_id: id, join } }),
     brief: (id, ...join) => connect(server.busUrl, { query: { client_id: id, join, session: 'none' } }),
     listen: (query = {}) => connect(server.telemetryUrl!, { query }),
+    listenWith: (connectOptions) => connect(server.telemetryUrl!, connectOptions),
     metric: (sample) => readMetric(server.httpUrl, sample),
   }
 }

@@ -175,7 +175,7 @@ const orNull = <T extends (typeof profileFields)[keyof typeof profileFields]>(fi
 /** Changes what the client says about itself. */
 export const update_profile = command('update_profile', {
   summary: 'Changes what the requester says about itself.',
-  notes: ['What is left out stays as it is.'],
+  notes: ['What is left out stays as it is.', 'What the token of the connection says is `forbidden` to change.'],
   grant: 'nothing',
   parameters: parameters({
     screen_name: orNull(profileFields.screen_name),
@@ -184,6 +184,7 @@ export const update_profile = command('update_profile', {
   }),
   result: Type.Object({ client: Client }),
   needs_connection: true,
+  errors: ['forbidden'],
 })
 
 /** Ends a client's connection. */

@@ -14,6 +14,7 @@ import {
 } from './channels.ts'
 import { delete_room, list_rooms, pause_room, resume_room } from './rooms.ts'
 import type { ParametersOf, ResultOf } from './shape.ts'
+import { authenticate, revoke } from './tokens.ts'
 
 /** Every command, declared once: validation, documentation and SDK types come from here. */
 export const commands = {
@@ -37,6 +38,8 @@ export const commands = {
   resume_room,
   delete_room,
   disconnect_client,
+  authenticate,
+  revoke,
 } as const
 
 /** The name of a command. */

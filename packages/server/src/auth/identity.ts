@@ -1,5 +1,6 @@
 /** Identities: who a connection, an event stream or an HTTP request has proved to be (docs/protocol.md#connecting). */
 
+import type { Credential } from './credential.ts'
 import { everything, type Permissions } from './permissions.ts'
 
 /** What a token gives its client. */
@@ -16,14 +17,26 @@ export type Identity = {
   readonly holder: string | undefined
   /** True for an event stream: any page can make a browser open one, so it creates nothing. */
   readonly isReadOnly: boolean
-  /** The person or service behind it: the `sub` of its token; undefined where it showed none. */
+  /**
+   * The person, service or agent that acts: the `sub` of its token, or `act.sub` where one acts for another; undefined
+   * where it showed none.
+   */
   readonly subject: string | undefined
+  /** For whom it acts, where that is another subject. */
+  readonly onBehalfOf: string | undefined
+  /** What was verified of its token, and how long that is valid; undefined where it showed none. */
+  readonly credential: Credential | undefined
   /** What its token, and the configuration, allow it where. */
   readonly permissions: Permissions
 }
 
 /** Nobody's token was shown: the rules of rooms, channels and clients alone decide. */
-export const anonymous: Pick<Identity, 'subject' | 'permissions'> = { subject: undefined, permissions: everything }
+export const anonymous: Pick<Identity, 'subject' | 'onBehalfOf' | 'credential' | 'permissions'> = {
+  subject: undefined,
+  onBehalfOf: undefined,
+  credential: undefined,
+  permissions: everything,
+}
 
 /** Who created a room or a channel, and may delete it or enter it where it is private. */
 export type Creator = {

@@ -7,6 +7,7 @@
  * maps.
  */
 import type { ClientType } from '@arqonbus/protocol'
+import type { Revocation } from '../auth/revocations.ts'
 import type { Maybe } from '../kit/maybe.ts'
 import type { Channel, Client, Room } from '../state/model.ts'
 import type { ViewedClient } from '../state/views.ts'
@@ -50,6 +51,8 @@ export type Announcement =
   | { readonly type: 'take_over'; readonly clientId: string }
   /** A client has become a member of a private channel, or is one no longer: its subscriptions follow. */
   | { readonly type: 'membership'; readonly clientId: string; readonly room: string; readonly channel: string }
+  /** Tokens are not accepted any more: what lives by them ends. */
+  | { readonly type: 'revoke'; readonly revocation: Revocation }
 
 /** Sends announcements to all nodes. */
 export type Announcer = {

@@ -12,7 +12,7 @@ function rig() {
   const clients = createClients()
   const sessions = createSessions(10, testClock(), () => {})
   const add = (id: string) => {
-    const client = { id, kind: 'connection', seq: clients.nextSeq(), profile } as Client
+    const client = { id, kind: 'connection', seq: clients.nextSeq(), profile, identity: { subject: undefined } } as Client
     clients.add(client)
     return client
   }

@@ -2,6 +2,8 @@
 import type { CommandResult, DurabilityLevel } from '@arqonbus/protocol'
 import type { CreationPolicy } from '../auth/access.ts'
 import type { Announcer, Directory } from '../cluster/cluster.ts'
+import type { Renew } from '../connections/renew.ts'
+import type { Revoke } from '../connections/revoke.ts'
 import type { EndNotices } from '../delivery/end-notices.ts'
 import type { Clock } from '../kit/clock.ts'
 import type { FairQueue } from '../kit/fair-queue.ts'
@@ -31,6 +33,8 @@ export type CommandDeps = {
   readonly join: Join
   readonly inboxOf: OwnInbox
   readonly endings: EndNotices
+  readonly renew: Renew
+  readonly revokeTokens: Revoke
   readonly creation: CreationPolicy
   /** Called for a channel that a command has created. */
   readonly created: (channel: Channel) => void

@@ -19,7 +19,9 @@ import { listRooms } from './list-rooms.ts'
 import { invite, removeMember } from './members.ts'
 import { pauseRoom } from './pause-room.ts'
 import { ping } from './ping.ts'
+import { authenticate } from './renew-token.ts'
 import { resumeRoom } from './resume-room.ts'
+import { revoke } from './revoke-token.ts'
 import { status } from './status.ts'
 import { updateProfile } from './update-profile.ts'
 import { withLoadedRoom, withLoadedTarget } from './with-loaded.ts'
@@ -48,5 +50,7 @@ export function createCommands(deps: CommandDeps): Commands {
     resume_room: afterStored(persistence, withLoadedTarget(persistence, resumeRoom(deps))),
     delete_room: afterStored(persistence, withLoadedRoom(persistence, deleteRoom(deps))),
     disconnect_client: disconnectClient(deps),
+    authenticate: authenticate(deps),
+    revoke: revoke(deps),
   }
 }

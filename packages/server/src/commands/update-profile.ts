@@ -1,4 +1,4 @@
-import { commands } from '@arqonbus/protocol'
+import { CodedError, commands } from '@arqonbus/protocol'
 import type { Profile } from '../state/model.ts'
 import { clientView } from '../state/views.ts'
 import { command } from './command.ts'
@@ -8,7 +8,9 @@ import type { CommandDeps } from './command-deps.ts'
 export const updateProfile = ({ clock, persistence }: CommandDeps) =>
   command(commands.update_profile, ({ parameters, requester, identity }) => {
     const profile: Profile = { ...requester.profile }
+    const { profile: ofToken } = requester.identity.credential ?? {}
     const set = (field: 'screenName' | 'avatar' | 'personality', value: string | null | undefined) => {
+      if (value !== undefined && ofToken?.[field] !== undefined) throw fixed(field)
       if (value === null) delete profile[field]
       else if (value !== undefined) profile[field] = value
     }
@@ -19,3 +21,9 @@ export const updateProfile = ({ clock, persistence }: CommandDeps) =>
     persistence?.sessionChanged(requester.id)
     return { client: clientView(requester, identity, clock) }
   })
+
+const parameters = { screenName: 'screen_name', avatar: 'avatar', personality: 'personality' } as const
+
+/** What a token says about its client is not the client's to change. */
+const fixed = (field: keyof typeof parameters): CodedError =>
+  new CodedError('forbidden', { path: `/parameters/${parameters[field]}`, expected: 'to be absent: the token says it' })

@@ -20,6 +20,7 @@ import { drainMicrotasks } from '../sockets/microtasks.ts'
 import type { PortDeps, PortOptions, WebSocketPort } from '../sockets/socket-handler.ts'
 import { type BusObservers, createBusObservers } from '../state/bus-observer.ts'
 import { Lifecycle } from '../state/lifecycle.ts'
+import { type AuthParts, createAuthentication } from './authentication.ts'
 import { createConfiguredPermissions } from './permission-files.ts'
 
 /** The port of the bus. */
@@ -61,6 +62,7 @@ export type Core = {
   readonly isAdminKey: (key: string) => boolean
   /** What the configuration permits. */
   readonly permissions: ConfiguredPermissions
+  readonly auth: AuthParts
   readonly newClientId: () => string
   /** Undefined where no traces are exported: then nothing of them is loaded. */
   readonly tracing: Tracing | undefined
@@ -72,7 +74,8 @@ export async function createCore(options: StartOptions): Promise<Core> {
   const logger = boundedLogger(options.logger ?? silentLogger, { perSecond: 100 })
   const metrics = createMetrics({ now: clock.monotonic })
   const node = randomId(8)
-  const parts = { config, clock, logger, metrics, node }
+  const isAdminKey = createKeyCheck(config.adminKey)
+  const parts = { config, clock, logger, metrics, node, isAdminKey }
   const url = tracesUrl(config)
   const tracing =
     url === undefined
@@ -86,8 +89,8 @@ export async function createCore(options: StartOptions): Promise<Core> {
     observers: createBusObservers(),
     frames: createFrames(clock, node),
     turns: createFairQueue(clock, drainMicrotasks),
-    isAdminKey: createKeyCheck(config.adminKey),
     permissions: await createConfiguredPermissions(config.permissions),
+    auth: await createAuthentication(parts),
     newClientId: () => `client-${randomId(12)}`,
     tracing,
   }

@@ -1,6 +1,7 @@
 /** Creates what answers HTTP: health and metrics, the API with its streams, and the console. */
 import { createHttpClientFactory } from '../connections/http-clients.ts'
 import { createApi } from '../http/api/api.ts'
+import { createAuthenticateCall } from '../http/api/authenticate-call.ts'
 import { createCalls } from '../http/api/calls.ts'
 import { createConsole } from '../http/console.ts'
 import { type HttpPort, serveHttp } from '../http/serve.ts'
@@ -49,11 +50,20 @@ export function openHttp(core: Core, parts: HttpParts): HttpServer {
       newHttpClientId: () => `api-${randomId(12)}`,
     }),
     streams,
+    tickets: inbound.tickets,
     series: figures.series,
     log,
     isDraining,
   })
-  const api = createApi({ ...core, limits: config, calls, streams, mayCall: ports.peers.mayCall, random })
+  const api = createApi({
+    ...core,
+    limits: config,
+    calls,
+    authenticateCall: createAuthenticateCall(inbound),
+    streams,
+    mayCall: ports.peers.mayCall,
+    random,
+  })
   const isConsoleServed = consoleFiles !== undefined && config.console
   const { version } = versionInfo
   const bus = { busPort: ports.bus.port, busUrl: config.consoleBusUrl }

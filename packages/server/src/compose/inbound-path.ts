@@ -2,10 +2,15 @@
  * Creates the way from the clients to the log: admission, joins, commands, publishes, and the frames that ask for them.
  */
 import { WHOLE_ROOM } from '@arqonbus/protocol'
-import { createRoleOf } from '../auth/authenticate.ts'
 import { createCommands } from '../commands/index.ts'
 import { Admission } from '../connections/admit.ts'
+import type { AwaitToken } from '../connections/pending.ts'
+import { createRenew } from '../connections/renew.ts'
+import { createRevoke } from '../connections/revoke.ts'
+import { StreamTickets } from '../connections/stream-tickets.ts'
+import { TokenExpiry } from '../connections/token-expiry.ts'
 import type { Persistence } from '../persistence/persistence.ts'
+import type { StoreRevocation } from '../persistence/redis-revocations.ts'
 import type { BusLog } from '../publish/draft.ts'
 import { createOpenInbox, createOwnInbox } from '../publish/inbox.ts'
 import { createLoadTarget } from '../publish/load-target.ts'
@@ -13,10 +18,12 @@ import { createPublish } from '../publish/publish.ts'
 import { ReplyRights } from '../publish/reply-rights.ts'
 import { createRun } from '../receive/execute.ts'
 import { Receive } from '../receive/receive.ts'
+import type { Client } from '../state/model.ts'
 import { createRoomResolver } from '../state/resolve.ts'
 import { createJoin } from '../subscriptions/join.ts'
 import { Renewal } from '../subscriptions/renewal.ts'
 import type { Telemetry } from '../telemetry/relay.ts'
+import type { TelemetrySubscriber } from '../telemetry/subscribers.ts'
 import type { BusInfo } from './bus-info.ts'
 import type { Core } from './core.ts'
 import type { Figures } from './figures.ts'
@@ -34,7 +41,16 @@ export type InboundPathParts = {
   readonly info: BusInfo
   readonly figures: Figures
   readonly ports: Ports
+  /** Waits for the tokens of connections that bring none. */
+  readonly awaitToken: AwaitToken
+  /** Stores a revocation; undefined where there is no store. */
+  readonly storeRevocation: StoreRevocation | undefined
+  /** Ends telemetry subscribers. */
+  readonly endSubscribers: (isEnded: (subscriber: TelemetrySubscriber) => boolean, reason: string) => void
 }
+
+/** Why a connection is closed, for its client. */
+const REVOKED = 'the token is revoked'
 
 /** The way from the clients to the log. */
 export type InboundPath = ReturnType<typeof createInboundPath>
@@ -42,7 +58,7 @@ export type InboundPath = ReturnType<typeof createInboundPath>
 /** Creates the way from the clients to the log. */
 export function createInboundPath(core: Core, parts: InboundPathParts) {
   const { config, observers } = core
-  const { log, state, outbound, persistence, info, figures } = parts
+  const { log, state, outbound, persistence, info, figures, awaitToken } = parts
   const { rooms } = state
   const resolver = createRoomResolver({
     rooms,
@@ -61,16 +77,45 @@ export function createInboundPath(core: Core, parts: InboundPathParts) {
     findClosedLog: log.closed,
   })
   const renewal = new Renewal({ ...core, ...state, ...outbound })
-  const roleOf = createRoleOf(core.isAdminKey)
+  const { authentication, revocations } = core.auth
+  const expiry = new TokenExpiry<Client>({
+    clock: core.clock,
+    tokenExpiryNoticeMs: config.tokenExpiryNoticeMs,
+    expiring: (client, inMs) =>
+      outbound.delivery.toClient(client, core.frames.notice({ event: 'token_expiring', expires_in_ms: inMs })),
+    expired: (client) => outbound.delivery.close(client, 'unauthenticated', 'the token has expired'),
+  })
   const admission = new Admission({
     ...core,
     ...state,
     ...outbound,
     join,
     persistence,
-    roleOf,
+    expiry,
+    revocations,
+    maxConnectionsPerSubject: config.maxConnectionsPerSubject,
     sessionTtlMs: config.sessionTtlMs,
     greeting: info.greeting,
+  })
+  const tickets = new StreamTickets({ ...core, most: config.maxStreamTickets })
+  const renew = createRenew({
+    ...core,
+    authentication,
+    expiry,
+    renewal,
+    sessionChanged: observers.sessionChanged,
+  })
+  const revokeTokens = createRevoke({
+    ...core,
+    ...state,
+    revocations,
+    disconnect: (client) => admission.disconnect(client, REVOKED, 'unauthenticated'),
+    others(isRevoked) {
+      core.auth.forgetDecisions()
+      tickets.revoke(isRevoked)
+      parts.endSubscribers(({ identity, id }) => isRevoked(identity.credential, id), REVOKED)
+    },
+    store: parts.storeRevocation,
   })
   const publish = createPublish({
     ...core,
@@ -98,6 +143,8 @@ export function createInboundPath(core: Core, parts: InboundPathParts) {
     join,
     persistence,
     inboxOf,
+    renew,
+    revokeTokens,
     created: observers.channelCreated,
     creation: config,
     durability: log.durability,
@@ -129,5 +176,5 @@ export function createInboundPath(core: Core, parts: InboundPathParts) {
     isCongested: () => log.isCongested,
     relayTelemetry: parts.telemetry.fromClient,
   })
-  return { resolver, roleOf, admission, receive, renewal }
+  return { resolver, authentication, awaitToken, tickets, expiry, admission, receive, renewal }
 }

@@ -6,7 +6,7 @@ import type { Storage } from './storage.ts'
 import type { TelemetryParts } from './telemetry-parts.ts'
 
 /** The parts of a server that runs. */
-export type Parts = Omit<InboundPathParts, 'telemetry'> & {
+export type Parts = Omit<InboundPathParts, 'telemetry' | 'awaitToken' | 'storeRevocation' | 'endSubscribers'> & {
   readonly storage: Storage
   readonly inbound: InboundPath
   readonly telemetry: TelemetryParts

@@ -16,7 +16,12 @@ const FRAMES_AT_ONCE = 4
 export function createPorts(core: Core, createBusPort: StartOptions['createBusPort'] = createPort): Ports {
   const { config, lifecycle } = core
   const peers = createPeers(config, createListen(core))
-  const deps: PortDeps = { ...core, peers, isDraining: () => lifecycle.isDraining }
+  const deps: PortDeps = {
+    ...core,
+    peers,
+    authWaitMs: core.auth.authentication.waitMs,
+    isDraining: () => lifecycle.isDraining,
+  }
   const bus: PortOptions = {
     ...config,
     names: { start: 'bus', refusal: 'a WebSocket bus', log: {} },

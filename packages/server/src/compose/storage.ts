@@ -6,6 +6,7 @@ import { exitCodes, StartError } from '../kit/start-error.ts'
 import { createMemoryLog } from '../log/memory-log.ts'
 import { createRedisLogStore } from '../log/redis/redis-log-store.ts'
 import { createRemoteLog } from '../log/remote/remote-driver.ts'
+import { createRedisRevocations, type StoreRevocation } from '../persistence/redis-revocations.ts'
 import { createRedisStore } from '../persistence/redis-store.ts'
 import type { Store } from '../persistence/store.ts'
 import type { BusLog } from '../publish/draft.ts'
@@ -20,6 +21,8 @@ export type Storage = {
   readonly store: Store | undefined
   /** The queues of webhooks; undefined where they are in memory. */
   readonly eventQueues: RedisQueues | undefined
+  /** Stores revocations; undefined where there is no store. */
+  readonly storeRevocation: StoreRevocation | undefined
   /**
    * Judges what has outlived its time: its wall clock is the lesser of this process's and Redis's, so that a step ahead
    * of one of them ends nothing.
@@ -51,6 +54,7 @@ export function createStorage(core: Core): Storage {
       log: memoryLog(core),
       store: undefined,
       eventQueues: undefined,
+      storeRevocation: undefined,
       clock: core.clock,
       isAway: () => false,
       fault: () => undefined,
@@ -69,11 +73,14 @@ export function createStorage(core: Core): Storage {
   const store = createRedisStore({ ...core, clock, link })
   // The queues before the log: what waits for Redis goes ahead of the messages that do.
   const eventQueues = new RedisQueues({ ...core, link, limits: config })
+  const storeRevocation =
+    config.auth === 'token' ? createRedisRevocations({ ...core, link, revocations: core.auth.revocations }) : undefined
   const log = config.persist.includes('messages') ? redisLog(link, { store, eventQueues }, core) : memoryLog(core)
   return {
     log,
     store,
     eventQueues,
+    storeRevocation,
     clock,
     isAway: () => !link.isReady,
     fault: () => link.fault,

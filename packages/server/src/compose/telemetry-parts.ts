@@ -3,6 +3,8 @@
  * connect to.
  */
 import type { Greeting } from '../connections/enter.ts'
+import type { AwaitToken } from '../connections/pending.ts'
+import { TokenExpiry } from '../connections/token-expiry.ts'
 import { systemClock } from '../kit/clock.ts'
 import { explained, StartError } from '../kit/start-error.ts'
 import { after, until } from '../kit/timer.ts'
@@ -14,7 +16,7 @@ import { createEmitter } from '../telemetry/emitter.ts'
 import { createTelemetryEvents } from '../telemetry/events.ts'
 import { createIdleWatch } from '../telemetry/idle-agents.ts'
 import { createTelemetry } from '../telemetry/relay.ts'
-import type { TelemetrySubscribers } from '../telemetry/subscribers.ts'
+import type { TelemetrySubscriber, TelemetrySubscribers } from '../telemetry/subscribers.ts'
 import type { Core } from './core.ts'
 import type { Outbound } from './outbound.ts'
 import type { Ports } from './ports.ts'
@@ -26,8 +28,18 @@ export type TelemetryParts = ReturnType<typeof createTelemetryParts>
 /** An agent that falls silent is reported to be idle so much later at most. */
 const IDLE_EVERY_MS = 1000
 
+/** What telemetry needs of the other parts. */
+type TelemetryPartsDeps = {
+  readonly state: State
+  readonly outbound: Outbound
+  readonly ports: Ports
+  readonly greeting: Greeting
+  /** Waits for the tokens of connections that bring none. */
+  readonly awaitToken: AwaitToken
+}
+
 /** Creates the telemetry of a server, with the two built-in channels that carry it. */
-export function createTelemetryParts(core: Core, state: State, outbound: Outbound, ports: Ports, greeting: Greeting) {
+export function createTelemetryParts(core: Core, { state, outbound, ports, greeting, awaitToken }: TelemetryPartsDeps) {
   const { config, clock, metrics, observers } = core
   const { clients, rooms } = state
   const { telemetrySubscribers: subscribers, buffers } = outbound
@@ -62,8 +74,18 @@ export function createTelemetryParts(core: Core, state: State, outbound: Outboun
     now: clock.monotonic,
   })
   observers.add(events)
+  const expiry = new TokenExpiry<TelemetrySubscriber>({
+    clock,
+    tokenExpiryNoticeMs: config.tokenExpiryNoticeMs,
+    expiring: (subscriber, inMs) =>
+      broadcast.send(subscriber, core.frames.notice({ event: 'token_expiring', expires_in_ms: inMs })),
+    expired: (subscriber) => broadcast.close(subscriber, 'unauthenticated', 'the token has expired'),
+  })
   const handler = createTelemetryHandler({
     ...core,
+    authentication: core.auth.authentication,
+    awaitToken,
+    expiry,
     options: config,
     subscribers,
     broadcast,
@@ -77,6 +99,12 @@ export function createTelemetryParts(core: Core, state: State, outbound: Outboun
   return {
     relay,
     broadcast,
+    expiry,
+    /** Ends subscribers whose tokens are revoked. */
+    endSubscribers(isEnded: (subscriber: TelemetrySubscriber) => boolean, reason: string) {
+      for (const subscriber of [...subscribers.all()])
+        if (isEnded(subscriber)) broadcast.close(subscriber, 'unauthenticated', reason)
+    },
     /** Looks for agents that have fallen silent. Called every `idleEveryMs`. */
     lookForIdle: createIdleWatch({
       ...config,

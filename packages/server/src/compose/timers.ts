@@ -1,5 +1,6 @@
 /** Starts what is done again and again. */
 import { createHeartbeat } from '../connections/heartbeat.ts'
+import { EXPIRY_TICK_MS } from '../connections/token-expiry.ts'
 import { CLOCK_TICK_MS } from '../kit/clock.ts'
 import { watchLoopLag } from '../observability/event-loop-delay.ts'
 import { createSweep } from '../state/expire.ts'
@@ -13,7 +14,10 @@ const SWEEP_LEAST_MS = 50
 const STREAMS_LOOK_MS = 5000
 
 /** Starts the timers of a server; returns the function that stops them. */
-export function startTimers(core: Core, { log, state, outbound, persistence, telemetry, http, ports, figures }: Parts) {
+export function startTimers(
+  core: Core,
+  { log, state, outbound, inbound, persistence, telemetry, http, ports, figures }: Parts,
+) {
   const { config, clock, metrics, every } = core
   const { delivery } = outbound
   const { broadcast } = telemetry
@@ -37,8 +41,21 @@ export function startTimers(core: Core, { log, state, outbound, persistence, tel
     every(STREAMS_LOOK_MS, () => void http.streams.look()),
     every(figures.everyMs, figures.sample),
     watchLoopLag(every, metrics.loopLag),
+    ...(config.auth === 'none' ? [] : tokenTimers(core, { inbound, telemetry })),
   ]
   return () => {
     for (const stop of stops) stop()
   }
+}
+
+/** Tokens that expire, and keys that are fetched again. */
+function tokenTimers({ config, every, auth }: Core, { inbound, telemetry }: Pick<Parts, 'inbound' | 'telemetry'>) {
+  const { refreshKeys } = auth
+  return [
+    every(EXPIRY_TICK_MS, () => {
+      inbound.expiry.tick()
+      telemetry.expiry.tick()
+    }),
+    ...(refreshKeys === undefined ? [] : [every(config.tokenJwksRefreshMs, refreshKeys)]),
+  ]
 }

@@ -211,6 +211,8 @@ const withoutRates = (config: Config): Partial<Config> => ({
   apiRate: null,
   httpRate: null,
   connectionRate: null,
+  authFailureRate: null,
+  maxPendingConnectionsPerAddress: config.maxPendingConnections,
   maxConnectionsPerAddress: config.maxConnections,
   telemetryMaxConnectionsPerAddress: config.telemetryMaxConnections,
   apiRequestsPerAddress: config.apiRequests,

@@ -4,6 +4,7 @@
  * its names: `historyTtlMs` is `ARQONBUS_HISTORY_TTL`, `--history-ttl` and `history_ttl` in the file.
  */
 
+import { authOptions } from './auth-options.ts'
 import { rooms } from './configured-rooms.ts'
 import { webhooks } from './configured-webhooks.ts'
 import { type DefaultInputs, type Grouped, inGroup, type Option, option, optional, type Values } from './option.ts'
@@ -95,7 +96,7 @@ export const options = {
     }),
     commandRate: option(rate, {
       default: bucket(100, 200),
-      text: 'Rate of each costly command (status, list_*, history, create_channel) from one client.',
+      text: 'Rate of each costly command (status, list_*, history, create_channel, authenticate) from one client.',
     }),
     connectionRate: option(rate, {
       default: bucket(500, 10_000),
@@ -321,6 +322,7 @@ export const options = {
       text: 'Grants the admin role. If unset, the admin role is unavailable.',
     }),
   }),
+  ...authOptions,
   ...inGroup('Storage', {
     redisUrl: optional(redisUrl, {
       secret: true,

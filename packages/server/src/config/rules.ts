@@ -1,13 +1,12 @@
 /** What must hold between settings. Each rule is checked only where its settings are right by themselves. */
+import { authRules } from './auth-rules.ts'
 import { namesOf } from './option.ts'
 import { type Config, longestFrame, type OptionKey } from './options.ts'
 import { durationText, sizeText } from './quantities.ts'
 import { redisAddress as addressOf } from './redis-address.ts'
+import type { Rule } from './rule.ts'
 import { isLoopback } from './scalars.ts'
 import { tracesUrl } from './traces.ts'
-
-/** One rule: the settings it is about, and the message when it does not hold. */
-export type Rule = { readonly keys: readonly OptionKey[]; broken(config: Config): string | undefined }
 
 const name = (key: OptionKey): string => namesOf(key).variable.slice('ARQONBUS_'.length)
 
@@ -16,6 +15,7 @@ export const rules: readonly Rule[] = [
   onlyHere('host'),
   onlyHere('telemetryHost'),
   onlyHere('httpHost'),
+  ...authRules,
   {
     keys: ['sendBufferHardLimit', 'maxMessageBytes'],
     broken({ sendBufferHardLimit, maxMessageBytes }) {
@@ -145,11 +145,11 @@ export const rules: readonly Rule[] = [
 /** Whoever reaches the server is a client of it: other machines do so only where that is wanted. */
 function onlyHere(host: 'host' | 'telemetryHost' | 'httpHost'): Rule {
   return {
-    keys: [host, 'allowAnonymous', 'telemetry'],
+    keys: [host, 'allowAnonymous', 'auth', 'telemetry'],
     broken(config) {
       const isClosed = host === 'telemetryHost' && !config.telemetry
-      if (isClosed || config.allowAnonymous || isLoopback(config[host])) return undefined
-      return `${name(host)} (${config[host]}) is reachable from other machines, and anyone there could use the bus under any name: listen on 127.0.0.1, or set ${name('allowAnonymous')}=true where every machine that reaches it is trusted`
+      if (isClosed || config.auth === 'token' || config.allowAnonymous || isLoopback(config[host])) return undefined
+      return `${name(host)} (${config[host]}) is reachable from other machines, and anyone there could use the bus under any name: listen on 127.0.0.1, set ${name('auth')}=token, or set ${name('allowAnonymous')}=true where every machine that reaches it is trusted`
     },
   }
 }

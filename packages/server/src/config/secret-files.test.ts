@@ -31,6 +31,8 @@ test('every secret has a variable, a flag and a key of the file that name a file
   const secrets = optionKeys.filter((key) => anyOption(key).secret)
   expect(secrets.map((key) => secretFileNamesOf(key).variable)).toEqual([
     'ARQONBUS_ADMIN_KEY_FILE',
+    'ARQONBUS_TOKEN_SECRET_FILE',
+    'ARQONBUS_AUTH_URL_SECRET_FILE',
     'ARQONBUS_REDIS_URL_FILE',
     'ARQONBUS_REDIS_PASSWORD_FILE',
     'ARQONBUS_WEBHOOKS_FILE',

@@ -4,18 +4,19 @@
  * there (docs/guide/http-api.md#follow-a-channel).
  */
 import { CodedError, type Welcome } from '@arqonbus/protocol'
-import type { RoleOf } from '../auth/authenticate.ts'
-import { anonymous } from '../auth/identity.ts'
+import { identityOf } from '../auth/authenticate.ts'
+import type { Credential } from '../auth/credential.ts'
 import type { Directory } from '../cluster/cluster.ts'
 import type { Delivery } from '../delivery/deliver.ts'
 import type { Frames } from '../delivery/frames.ts'
 import type { Inboxes } from '../state/inboxes.ts'
 import type { Client } from '../state/model.ts'
-import type { Session, Sessions } from '../state/sessions.ts'
+import type { Sessions } from '../state/sessions.ts'
 import { implySubscription } from '../state/subscription.ts'
 import type { Transport } from '../state/transport.ts'
 import type { Entering } from './enter.ts'
 import { type Credentials, proofOf, shownSession } from './http-clients.ts'
+import type { TokenExpiry } from './token-expiry.ts'
 
 /** What admission of streams needs. */
 export type AdmitStreamDeps = {
@@ -23,7 +24,6 @@ export type AdmitStreamDeps = {
   readonly inboxes: Inboxes
   readonly delivery: Delivery
   readonly frames: Frames
-  readonly roleOf: RoleOf
   readonly entering: Entering
   /** Generates an id for a stream that names none. */
   readonly newClientId: () => string
@@ -31,6 +31,9 @@ export type AdmitStreamDeps = {
   readonly clientOf: Directory['find']
   /** Ends the connection whose client id goes to another one. */
   readonly takeOver: (clientId: string) => void
+  /** Refuses a revoked token, `unauthenticated`, and a subject with too many clients, `rate_limited`. */
+  readonly checkSubject: (credential: Credential | undefined, id: string | undefined) => void
+  readonly expiry: Pick<TokenExpiry<Client>, 'watch'>
 }
 
 /** Admits a stream and welcomes it; `unauthenticated`, `client_id_in_use`. */
@@ -44,35 +47,33 @@ export function createAdmitStream(deps: AdmitStreamDeps): AdmitStream {
    * An id belongs to the client that has its session, connected or not; to an earlier stream only until a request shows
    * that session.
    */
-  const takeId = (clientId: string | undefined, session: Session | undefined): string => {
+  const takeId = (clientId: string | undefined, isProven: boolean): string => {
     if (clientId === undefined) return deps.newClientId()
     const other = deps.clientOf(clientId)
-    const isFree = other === undefined ? session !== undefined || sessions.get(clientId) === undefined : false
+    const isFree = other === undefined ? isProven || sessions.get(clientId) === undefined : false
     if (isFree) return clientId
-    if (session === undefined || other?.kind !== 'stream')
-      throw new CodedError('client_id_in_use', { client_id: clientId })
+    if (!isProven || other?.kind !== 'stream') throw new CodedError('client_id_in_use', { client_id: clientId })
     deps.takeOver(clientId)
     return clientId
   }
 
   return (credentials, address, transport) => {
-    const role = deps.roleOf(credentials.token)
+    const { authenticated } = credentials
+    const { credential, subject } = authenticated
     const session = shownSession(sessions, credentials)
+    const isProven = session !== undefined || subject !== undefined
+    deps.checkSubject(credential, credentials.clientId)
+    const id = takeId(credentials.clientId, isProven)
     const client = deps.entering.enter({
-      identity: {
-        id: takeId(credentials.clientId, session),
-        role,
-        ...proofOf(sessions, credentials),
-        isReadOnly: true,
-        ...anonymous,
-      },
+      identity: identityOf(authenticated, id, { ...proofOf(sessions, credentials), isReadOnly: true }),
       kind: 'stream',
-      profile: { clientType: 'service' },
+      profile: { clientType: 'service', ...credential?.profile },
       echo: true,
       isResumed: false,
       address,
       transport,
     })
+    deps.expiry.watch(client)
     client.caller = { succeed() {}, acknowledge() {}, refuse() {} }
     const inbox = session === undefined ? undefined : deps.inboxes.get(session)
     if (inbox !== undefined) delivery.start(implySubscription(client, inbox.feed))

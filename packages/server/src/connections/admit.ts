@@ -3,7 +3,9 @@
  * docs/protocol.md#sessions).
  */
 import { addressText, type CloseName, CodedError, parseAddress, type Welcome } from '@arqonbus/protocol'
-import { anonymous, type Role } from '../auth/identity.ts'
+import { type Authenticated, identityOf, type PassedHeaders } from '../auth/authenticate.ts'
+import type { Credential } from '../auth/credential.ts'
+import type { Revocations } from '../auth/revocations.ts'
 import { holderOf } from '../auth/secrets.ts'
 import type { Announcement, Announcer, Directory } from '../cluster/cluster.ts'
 import type { FairQueue, Pieces } from '../kit/fair-queue.ts'
@@ -22,6 +24,7 @@ import type { Subscriptions } from '../subscriptions/subscriptions.ts'
 import { type AdmitStream, type AdmitStreamDeps, createAdmitStream } from './admit-stream.ts'
 import { createEntering, type EnterDeps, type Entering, type Welcomed } from './enter.ts'
 import { Refused } from './refused.ts'
+import type { TokenExpiry } from './token-expiry.ts'
 
 /** What a connection says in its upgrade request, checked. */
 export type ConnectRequest = {
@@ -36,6 +39,10 @@ export type ConnectRequest = {
   /** False where its session ends with the connection: nothing to resume, and the client id is free at once. */
   readonly keepsSession: boolean
   readonly token: string | undefined
+  /** Headers that decide who it is. */
+  readonly headers?: PassedHeaders | undefined
+  /** Who it is; undefined until that is known. Then `clientId` is the id that it may use. */
+  readonly authenticated?: Authenticated
   readonly session: string | undefined
   /** The address of the client, for the log; undefined if it is not known. */
   readonly address?: string
@@ -43,7 +50,7 @@ export type ConnectRequest = {
 
 /** What admission needs. */
 type AdmitDeps = EnterDeps &
-  Omit<AdmitStreamDeps, 'entering' | 'clientOf' | 'takeOver'> & {
+  Omit<AdmitStreamDeps, 'entering' | 'clientOf' | 'takeOver' | 'checkSubject'> & {
     /** Which client ids are connected, on all nodes. */
     readonly directory: Pick<Directory, 'find'>
     /** Ends connections on whichever node they are. */
@@ -53,10 +60,17 @@ type AdmitDeps = EnterDeps &
     /** After an interruption many clients reconnect at once, and each joins everything that it had. */
     readonly turns: FairQueue
     readonly sessionTtlMs: number
+    /** Clients that one subject may have. */
+    readonly maxConnectionsPerSubject: number
+    readonly expiry: Pick<TokenExpiry<Client>, 'watch'>
+    readonly revocations: Pick<Revocations, 'isRevoked'>
     /** Saves sessions across restarts, where they are saved. */
     readonly persistence: Pick<Persistence, 'loadSession'> | undefined
     readonly observers: Pick<BusObserver, 'clientDisconnected'>
   }
+
+/** When to try again where a subject has too many clients. */
+const SUBJECT_RETRY_MS = 5000
 
 /** What is joined with the welcome. */
 type WantedJoin = Pick<JoinRequest, 'room' | 'channel' | 'type'>
@@ -99,6 +113,7 @@ export class Admission {
       entering: this.#entering,
       clientOf: (id) => this.#remaining(id),
       takeOver: (id) => this.#takeOver(id),
+      checkSubject: (credential, id) => this.#checkSubject(credential, id),
     })
     deps.announcer.listen((announcement) => this.#receive(announcement))
   }
@@ -125,13 +140,15 @@ export class Admission {
 
   /** Admits a connection and welcomes it, or throws `Refused`. The promise ends when it is welcomed. */
   admit(arrival: ConnectRequest, transport: Transport): { client: Client; welcomed: Maybe<void> } {
-    const { inboxes, delivery } = this.#deps
-    const role = this.#roleOf(arrival.token)
-    const { id, session, secret, isResumed } = this.#takeIdentity(arrival)
+    const { inboxes, delivery, expiry } = this.#deps
+    const { authenticated } = arrival
+    if (authenticated === undefined) throw new Error('a connection is admitted that was not authenticated')
+    const { credential } = authenticated
+    const { id, session, secret, isResumed } = this.#takeIdentity(arrival, credential)
     const client = this.#entering.enter({
-      identity: { id, role, isProven: true, holder: holderOf(secret), isReadOnly: false, ...anonymous },
+      identity: identityOf(authenticated, id, { isProven: true, holder: holderOf(secret), isReadOnly: false }),
       kind: 'connection',
-      profile: { ...session.profile, ...arrival.profile },
+      profile: { ...session.profile, ...arrival.profile, ...credential?.profile },
       echo: arrival.echo,
       isResumed,
       address: arrival.address,
@@ -139,6 +156,7 @@ export class Admission {
     })
     this.#sessionOf.set(client, session)
     session.isBrief = !arrival.keepsSession
+    expiry.watch(client)
     const inbox = inboxes.get(session)
     if (inbox !== undefined) delivery.start(implySubscription(client, inbox.feed))
     const kept = [...session.subscribed]
@@ -174,35 +192,46 @@ export class Admission {
     if (session !== undefined) this.#deps.sessions.end(session)
   }
 
-  #roleOf(token: string | undefined): Role {
-    try {
-      return this.#deps.roleOf(token)
-    } catch (problem) {
-      throw problem instanceof CodedError ? new Refused(problem, 'unauthenticated') : problem
-    }
+  /** Refuses a revoked token, and a subject with too many clients; the one whose place this takes does not count. */
+  #checkSubject(credential: Credential | undefined, id: string | undefined): void {
+    const { clients, maxConnectionsPerSubject, metrics, revocations } = this.#deps
+    const subject = credential?.subjects[0]
+    if (credential === undefined || subject === undefined) return
+    // It may have been revoked while its session was looked for.
+    if (revocations.isRevoked(credential, id)) throw new CodedError('unauthenticated', { reason: 'revoked' })
+    const most = Math.min(maxConnectionsPerSubject, credential.maxConnections ?? maxConnectionsPerSubject)
+    const own = id === undefined ? undefined : clients.get(id)?.identity.subject
+    if (clients.countOfSubject(subject) - Number(own === subject) < most) return
+    metrics.limit('connections_per_subject')
+    const details = { limit: 'connections_per_subject', most }
+    throw new CodedError('rate_limited', details, SUBJECT_RETRY_MS)
   }
 
-  /** An id belongs to the holder of its session while that lives, connected or not. */
-  #takeIdentity({ clientId, session: secret, profile }: ConnectRequest): TakenIdentity {
+  /** An id belongs to the holder of its session while that lives, connected or not; a token proves it too. */
+  #takeIdentity({ clientId, session: secret, profile }: ConnectRequest, credential?: Credential): TakenIdentity {
     const { sessions } = this.#deps
+    const subjects = credential?.subjects ?? []
     const id = clientId ?? this.#deps.newClientId()
     const resumed = secret === undefined || clientId === undefined ? undefined : sessions.find(id, secret)
     const other = this.#remaining(id)
-    if (resumed === undefined) this.#refuseTaken(id, other)
+    this.#refuseSubject(credential, id)
+    if (resumed === undefined) this.#refuseTaken(id, other, credential !== undefined)
     // A stream has no claim to its id: any page can open one.
     if (other?.kind === 'stream') this.#takeOver(id)
     if (resumed !== undefined) {
       if (other?.kind === 'connection') this.#takeOver(id)
+      resumed.subjects = subjects
       sessions.resume(resumed)
       return { id, session: resumed, secret: secret!, isResumed: true }
     }
-    return { id, ...sessions.begin(id, { clientType: 'human', ...profile }, secret), isResumed: false }
+    const own = { clientType: 'human' as const, ...profile, ...credential?.profile }
+    return { id, ...sessions.begin(id, own, { former: secret, subjects }), isResumed: false }
   }
 
-  #refuseTaken(id: string, other: ReturnType<Directory['find']>): void {
+  #refuseTaken(id: string, other: ReturnType<Directory['find']>, isProven: boolean): void {
     const { sessions, clock } = this.#deps
     const kept = sessions.get(id)
-    if (other?.kind !== 'connection' && kept === undefined) return
+    if (other?.kind !== 'connection' && (kept === undefined || isProven)) return
     const isConnected = kept?.expiresAt === undefined
     const waitMs = isConnected ? undefined : Math.ceil(kept.expiresAt! - clock.monotonic())
     const message = isConnected ? undefined : RESERVED
@@ -221,8 +250,17 @@ export class Admission {
     this.#deps.announcer.announce({ type: 'take_over', clientId })
   }
 
+  #refuseSubject(credential: Credential | undefined, id: string): void {
+    try {
+      this.#checkSubject(credential, id)
+    } catch (problem) {
+      if (!(problem instanceof CodedError)) throw problem
+      throw new Refused(problem, problem.code === 'unauthenticated' ? problem.code : 'subject_full')
+    }
+  }
+
   #receive(announcement: Announcement): void {
-    if (announcement.type === 'membership') return
+    if (announcement.type === 'membership' || announcement.type === 'revoke') return
     const client = this.#deps.clients.get(announcement.clientId)
     if (client === undefined) return
     if (announcement.type === 'disconnect') return this.disconnect(client, announcement.reason)

@@ -7,9 +7,9 @@
  */
 import { CodedError } from '@arqonbus/protocol'
 import { authorize } from '../auth/access.ts'
-import type { RoleOf } from '../auth/authenticate.ts'
+import { type Authenticated, identityOf } from '../auth/authenticate.ts'
 import type { ConfiguredPermissions } from '../auth/configured-permissions.ts'
-import { anonymous, type Identity } from '../auth/identity.ts'
+import type { Identity } from '../auth/identity.ts'
 import { holderOf } from '../auth/secrets.ts'
 import type { Directory } from '../cluster/cluster.ts'
 import type { Clock } from '../kit/clock.ts'
@@ -22,7 +22,13 @@ import { createClient } from './enter.ts'
 /** What a call says of its caller, checked for its form. */
 export type Credentials = {
   readonly clientId: string | undefined
+  /** The client id that was asked for, where a token decides which one that is. */
+  readonly askedId?: string | undefined
+  /** True where they are those of a ticket, which no page of another site has. */
+  readonly isTicket?: true
   readonly token: string | undefined
+  /** Who that is. */
+  readonly authenticated: Authenticated
   readonly session: string | undefined
 }
 
@@ -31,7 +37,6 @@ type HttpClientDeps = {
   readonly clock: Clock
   readonly directory: Pick<Directory, 'find'>
   readonly sessions: Sessions
-  readonly roleOf: RoleOf
   readonly permissions: Pick<ConfiguredPermissions, 'bound'>
   /** Generates an id for a client that names none. */
   readonly newHttpClientId: () => string
@@ -68,18 +73,14 @@ export function proofOf(sessions: Sessions, credentials: Credentials): Pick<Iden
 
 /** Creates the function that accepts them. */
 export function createHttpClientFactory(deps: HttpClientDeps): AcceptHttpClient {
-  const { clock, directory, sessions, roleOf, newHttpClientId } = deps
+  const { clock, directory, sessions, newHttpClientId } = deps
   const isTaken = (id: string) => directory.find(id) !== undefined || sessions.get(id) !== undefined
   return (credentials, address, anonymousId) => {
-    const identity: Identity = {
-      role: roleOf(credentials.token),
-      ...proofOf(sessions, credentials),
-      id: credentials.clientId ?? anonymousId ?? newHttpClientId(),
-      isReadOnly: false,
-      ...anonymous,
-    }
+    const { authenticated, clientId } = credentials
+    const id = clientId ?? anonymousId ?? newHttpClientId()
+    const identity = identityOf(authenticated, id, { ...proofOf(sessions, credentials), isReadOnly: false })
     authorize(identity, 'use_id', { isTaken: isTaken(identity.id) })
-    const profile = { clientType: 'service' } as const
+    const profile = { clientType: 'service' as const, ...authenticated.credential?.profile }
     const bound = deps.permissions.bound(identity, profile.clientType)
     return (caller) => {
       const transport = new NullTransport(caller)

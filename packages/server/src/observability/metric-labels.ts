@@ -63,12 +63,42 @@ export const refusalReasons = [
   'forbidden',
   'client_id_in_use',
   'storage_unavailable',
+  'forbidden_id',
+  'auth_unavailable',
+  'auth_failures',
+  'pending_full',
+  'subject_full',
   'rate',
   'draining',
 ] as const
 
 /** Why a connection is refused. */
 export type RefusalReason = (typeof refusalReasons)[number]
+
+/** Why a token is refused. */
+export const authFailureReasons = [
+  'missing',
+  'malformed',
+  'too_long',
+  'type',
+  'algorithm',
+  'header',
+  'key',
+  'signature',
+  'expired',
+  'not_yet',
+  'life',
+  'audience',
+  'issuer',
+  'claims',
+  'revoked',
+  'denied',
+  'ticket',
+  'no_frame',
+] as const
+
+/** Why a token is refused. */
+export type AuthFailureReason = (typeof authFailureReasons)[number]
 
 /** Limits that a client can run into. */
 export const limitNames = [
@@ -103,6 +133,13 @@ export const limitNames = [
   'url_length',
   'http_rate',
   'http_pipeline',
+  'auth_failures',
+  'pending_connections',
+  'pending_connections_per_address',
+  'connections_per_subject',
+  'revocations',
+  'stream_tickets',
+  'callouts',
   'reply_rights',
 ] as const
 

@@ -82,6 +82,11 @@ export const labelled = {
     help: 'Event streams refused with status 200 and an event that says when to reconnect, by error code.',
   },
   refused: { name: 'arqonbus_connections_refused_total', label: 'reason', help: 'Connections refused, by reason.' },
+  authFailures: {
+    name: 'arqonbus_authentication_failures_total',
+    label: 'reason',
+    help: 'Tokens refused, at connections, calls and renewals, by reason.',
+  },
   expired: {
     name: 'arqonbus_history_expired_total',
     label: 'reason',

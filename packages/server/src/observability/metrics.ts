@@ -14,7 +14,9 @@ import { versionInfo } from '../kit/version.ts'
 import { zeros } from '../kit/zeros.ts'
 import { createHistogram, type Histogram, histogramSamples, observe, type Sample } from './histogram.ts'
 import {
+  type AuthFailureReason,
   appendOutcomes,
+  authFailureReasons,
   breakReasons,
   connectOutcomes,
   type ExpiryReason,
@@ -104,6 +106,8 @@ export function createMetrics(options: MetricsOptions = {}) {
     limit: (name: LimitName): void => add(counts.limits, name, 1),
     /** A stream was refused with an event that says when to reconnect. */
     streamRefused: (code: ErrorCode): void => add(counts.streamsRefused, code, 1),
+    /** A token was refused. */
+    authFailed: (reason: AuthFailureReason): void => add(counts.authFailures, reason, 1),
     /** A connection was refused. */
     refuseConnection: (reason: RefusalReason): void => add(counts.refused, reason, 1),
     /** Messages left the history. */
@@ -205,6 +209,7 @@ const createTallies = () =>
     appends: zeros(appendOutcomes),
     recoveries: tally(recoveryOutcomes),
     breaks: tally(breakReasons),
+    authFailures: tally(authFailureReasons),
     closed: tally(Object.keys(closeCodes)),
     storageConnects: tally(connectOutcomes),
     rejected: tally(Object.keys(errorCodes)),

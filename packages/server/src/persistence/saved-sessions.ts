@@ -137,7 +137,13 @@ export class SavedSessions {
     const { clientId, secretHash } = session
     const known = clients.get(clientId)
     const client = known?.kind === 'connection' ? known : undefined
-    const record = { clientId, secretHash: secretHash.toString('base64url'), until: this.#untilOf(session) }
+    const { subjects } = session
+    const record = {
+      clientId,
+      secretHash: secretHash.toString('base64url'),
+      until: this.#untilOf(session),
+      ...(subjects.length > 0 && { subjects }),
+    }
     if (!isWhole) return { ...record, profile: { clientType: 'human' }, subscriptions: [] }
     const subscribed =
       client === undefined ? session.subscribed : allSubscribed(subscribedBy(client), session, maxSubscriptions)
@@ -177,6 +183,7 @@ export class SavedSessions {
       formerHash: undefined,
       profile,
       isBrief: false,
+      subjects: subjectsIn(record),
       subscribed: subscribedIn(record),
       expiresAt: clock.monotonic() + Math.min(record.until - clock.now(), sessionTtlMs + 2 * this.#refreshMs),
     })
@@ -205,6 +212,9 @@ function subscribedText(subscribed: Subscribed): Pick<SessionRecord, 'subscripti
     .map(([address]) => address)
   return { subscriptions: [...subscribed.keys()], ...(inPrivate.length > 0 && { private: inPrivate }) }
 }
+
+const subjectsIn = ({ subjects }: SessionRecord): readonly string[] =>
+  Array.isArray(subjects) ? subjects.filter((one) => typeof one === 'string') : []
 
 function subscribedIn({ subscriptions, private: inPrivate }: SessionRecord): Subscribed {
   const addresses = subscriptions.filter((one) => typeof one === 'string' && parseAddress(one) !== undefined)

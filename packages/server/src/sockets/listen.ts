@@ -130,6 +130,7 @@ function createFetch<Arrival, Connection>(
     connection: undefined,
     ending: undefined,
     early: undefined,
+    first: undefined,
   })
   return (request: Request, server: Server<Data>, peer: Peer | undefined, ownAddress: string) => {
     const address = upgrades.addressOf(ownAddress, request.headers)

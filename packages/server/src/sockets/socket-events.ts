@@ -4,6 +4,7 @@
  */
 import { type CloseName, type CodedError, closeCodes } from '@arqonbus/protocol'
 import { Refused } from '../connections/refused.ts'
+import type { Maybe } from '../kit/maybe.ts'
 import { shownName } from '../kit/text.ts'
 import { endedByPeer, endedByServer } from '../state/ending.ts'
 import type { PublishToTopic, Transport } from '../state/transport.ts'
@@ -55,34 +56,56 @@ export function createSocketEvents<Arrival, Connection>(
     // A page whose script shows no frame before the welcome may show the close.
     close(socket, name, name === 'forbidden' ? error.message : undefined)
   }
+  const refuse = (socket: Opened, problem: unknown) => {
+    if (problem instanceof Refused) turnAway(socket, problem)
+    else fail(socket, problem)
+  }
   const letIn = (socket: Opened, arrival: Arrival, transport: Transport) => {
     try {
+      socket.data.arrival = undefined
       socket.data.connection = handler.open(arrival, transport)
     } catch (problem) {
-      if (problem instanceof Refused) turnAway(socket, problem)
-      else fail(socket, problem)
+      refuse(socket, problem)
     }
   }
-  const letInAfter = async (prepared: Promise<void>, socket: Opened, arrival: Arrival, transport: Transport) => {
+  /** Asks the handler, which may have to wait: for a key, for a store, or for the first frame. */
+  const prepare = (socket: Opened, arrival: Arrival, transport: Transport): Maybe<Arrival> | undefined => {
+    const firstFrame = () =>
+      new Promise<string | Buffer>((take, fail) => {
+        socket.data.first = { take, fail, transport }
+      })
+    try {
+      return handler.prepare === undefined ? arrival : handler.prepare(arrival, firstFrame)
+    } catch (problem) {
+      refuse(socket, problem)
+      return undefined
+    }
+  }
+  const letInAfter = async (prepared: Promise<Arrival>, socket: Opened, transport: Transport) => {
     const early: (string | Buffer)[] = []
     socket.data.early = early
-    transport.pause()
-    const problem = await prepared.then(
-      () => undefined,
-      (failed: unknown) => failed,
+    if (socket.data.first === undefined) transport.pause()
+    const outcome = await prepared.then(
+      (arrival) => ({ arrival }),
+      (problem: unknown) => ({ problem }),
     )
     socket.data.early = undefined
+    socket.data.first = undefined
     // It may have ended meanwhile, and so may this server.
     if (!sockets.has(socket)) return
     if (deps.isDraining()) return end(socket, 'restarting')
-    if (problem instanceof Refused) return turnAway(socket, problem)
-    if (problem !== undefined) return fail(socket, problem)
-    letIn(socket, arrival, transport)
+    if ('problem' in outcome) return refuse(socket, outcome.problem)
+    letIn(socket, outcome.arrival, transport)
     transport.resume()
     for (const frame of early) message(socket, frame)
   }
   const message = (socket: Opened, frame: string | Buffer) => {
-    const { connection, early } = socket.data
+    const { connection, early, first } = socket.data
+    if (first !== undefined) {
+      socket.data.first = undefined
+      first.transport.pause()
+      return first.take(frame)
+    }
     if (connection === undefined) return void early?.push(frame)
     try {
       handler.message(connection, frame)
@@ -99,11 +122,11 @@ export function createSocketEvents<Arrival, Connection>(
       sockets.add(socket)
       const { address, arrival, peer } = socket.data
       socket.data.uncount = upgrades.add(address)
-      if (arrival instanceof Refused) return turnAway(socket, arrival)
+      if (arrival === undefined || arrival instanceof Refused) return refuse(socket, arrival)
       const transport = new BunTransport({ socket, peer, metrics, publish, late })
-      const prepared = handler.prepare?.(arrival)
-      if (prepared === undefined) letIn(socket, arrival, transport)
-      else void letInAfter(prepared, socket, arrival, transport)
+      const prepared = prepare(socket, arrival, transport)
+      if (prepared instanceof Promise) void letInAfter(prepared, socket, transport)
+      else if (prepared !== undefined) letIn(socket, prepared, transport)
     },
     message,
     drain({ data: { connection } }: Opened) {
@@ -113,8 +136,9 @@ export function createSocketEvents<Arrival, Connection>(
     pong: alive,
     close(socket: Opened, code: number, reason: string) {
       sockets.delete(socket)
-      const { uncount, connection, ending } = socket.data
+      const { uncount, connection, ending, first } = socket.data
       uncount()
+      first?.fail(new Error('the connection has ended'))
       if (connection !== undefined) handler.close(connection, ending ?? endedByPeer(code, reason))
     },
   }
@@ -124,6 +148,6 @@ export function createSocketEvents<Arrival, Connection>(
 function shownDetails({ code, details = {} }: CodedError) {
   const { host, client_id } = details
   const parameter = typeof details.parameter === 'string' ? shownName(details.parameter) : undefined
-  const setting = code === 'unauthenticated' ? 'ARQONBUS_ADMIN_KEY' : details.setting
+  const setting = code === 'unauthenticated' && details.reason === undefined ? 'ARQONBUS_ADMIN_KEY' : details.setting
   return { parameter, host, client_id, setting }
 }

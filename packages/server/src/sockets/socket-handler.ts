@@ -5,6 +5,7 @@ import type { Refused } from '../connections/refused.ts'
 import type { Frames } from '../delivery/frames.ts'
 import type { Clock } from '../kit/clock.ts'
 import type { FairQueue } from '../kit/fair-queue.ts'
+import type { Maybe } from '../kit/maybe.ts'
 import type { Rate } from '../limits/bucket.ts'
 import type { BufferLimits } from '../limits/send-buffer-watch.ts'
 import type { Logger } from '../observability/logger.ts'
@@ -25,8 +26,11 @@ export type SocketHandler<Arrival, Connection> = {
    * read it.
    */
   read(request: Request, address: string): Arrival
-  /** What `open` has to wait for, if anything; frames that arrive meanwhile wait too. It fails with `Refused`. */
-  prepare?(arrival: Arrival): Promise<void> | undefined
+  /**
+   * What `open` gets in place of the arrival, perhaps later; frames that arrive meanwhile wait. It fails with `Refused`.
+   * Where it asks for the first frame, that is its own, and it fails where the connection ends before one comes.
+   */
+  prepare?(arrival: Arrival, firstFrame: () => Promise<string | Uint8Array>): Maybe<Arrival>
   /** A connection is open; throws `Refused` where it may not stay. */
   open(arrival: Arrival, transport: Transport): Connection
   message(connection: Connection, frame: string | Buffer): void
@@ -83,6 +87,8 @@ export type PortDeps = {
   readonly frames: Pick<Frames, 'error'>
   readonly turns: FairQueue
   readonly peers: Peers
+  /** Milliseconds for which an address is refused because of failed authentications; undefined where it is not. */
+  readonly authWaitMs: (address: string) => number | undefined
   /** True while no new connection is admitted. */
   readonly isDraining: () => boolean
 }
@@ -106,9 +112,17 @@ export type WebSocketPort<Arrival, Connection> = {
   close(): Promise<void>
 }
 
+/** Waits for the first frame of a connection. */
+export type FirstFrame = {
+  readonly take: (frame: string | Buffer) => void
+  readonly fail: (problem: Error) => void
+  readonly transport: Transport
+}
+
 /** What belongs to a socket: what its upgrade request said and, once it is open, what the handler made of it. */
 export type SocketData<Arrival, Connection> = {
-  readonly arrival: Arrival | Refused
+  /** Undefined once it is open: a token takes kilobytes. */
+  arrival: Arrival | Refused | undefined
   readonly address: string
   /** The page that opens it, for the log; undefined for programs. */
   readonly origin: string | undefined
@@ -121,6 +135,8 @@ export type SocketData<Arrival, Connection> = {
   ending: Ending | undefined
   /** Frames that arrive before it is open. */
   early: (string | Buffer)[] | undefined
+  /** Takes the first frame, where that decides whether it opens. */
+  first: FirstFrame | undefined
 }
 /** A socket of the runtime. */
 export type Socket<Arrival, Connection> = ServerWebSocket<SocketData<Arrival, Connection>>

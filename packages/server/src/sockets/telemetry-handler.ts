@@ -10,11 +10,16 @@ import {
   type TelemetryWelcome,
 } from '@arqonbus/protocol'
 import { notGranted } from '../auth/access.ts'
+import { type Authenticated, type Authentication, identityOf, type PassedHeaders } from '../auth/authenticate.ts'
 import type { ConfiguredPermissions } from '../auth/configured-permissions.ts'
-import { anonymous, type Identity, type Role } from '../auth/identity.ts'
-import { Refused } from '../connections/refused.ts'
+import type { Identity } from '../auth/identity.ts'
+import type { AwaitToken } from '../connections/pending.ts'
+import { orRefused, Refused } from '../connections/refused.ts'
+import type { TokenExpiry } from '../connections/token-expiry.ts'
 import type { Frames } from '../delivery/frames.ts'
 import { type Clock, isoTime } from '../kit/clock.ts'
+import { chain, type Maybe } from '../kit/maybe.ts'
+import { randomId } from '../kit/random-id.ts'
 import type { Logger } from '../observability/logger.ts'
 import type { FrameReader } from '../receive/frame-reader.ts'
 import { createInbound, type SubscriberInbound } from '../receive/inbound.ts'
@@ -43,14 +48,24 @@ type TelemetryHandlerDeps = {
   readonly receive: FrameReader<SubscriberInbound>
   /** What every welcome says. */
   readonly greeting: () => Pick<TelemetryWelcome, 'node' | 'bus' | 'versions' | 'limits' | 'heartbeat_ms'>
-  readonly isAdminKey: (key: string) => boolean
+  readonly authentication: Pick<Authentication, 'authenticate' | 'passed' | 'isAwaited'>
+  readonly awaitToken: AwaitToken
+  readonly expiry: Pick<TokenExpiry<TelemetrySubscriber>, 'watch'>
   readonly permissions: Pick<ConfiguredPermissions, 'bound'>
   /** True for the id of a client of the bus that is connected. */
   readonly isTaken: (clientId: string) => boolean
   readonly newClientId: () => string
 }
 
-type TelemetryArrival = SubscribeRequest & { readonly address: string }
+type TelemetryArrival = SubscribeRequest & {
+  readonly address: string
+  /** Headers that decide who it is. */
+  readonly headers?: PassedHeaders | undefined
+  readonly authenticated?: Authenticated
+}
+
+/** Characters of the name of a subscriber that asks for none. */
+const NEW_NAME = 12
 
 /** Handles the connections of telemetry subscribers. */
 export type TelemetryHandler = SocketHandler<TelemetryArrival, SubscriberInbound>
@@ -60,16 +75,19 @@ export type TelemetryPort = WebSocketPort<TelemetryArrival, SubscriberInbound>
 
 /** Creates the handler of the connections of telemetry subscribers. */
 export function createTelemetryHandler(deps: TelemetryHandlerDeps): TelemetryHandler {
-  const { options, versions, clock, logger, frames, subscribers, broadcast, receive } = deps
+  const { options, versions, clock, logger, frames, authentication, subscribers, broadcast, receive } = deps
 
-  /**
-   * Without a token everybody may subscribe, as everybody may read the two channels; a token is the admin key, as on
-   * the bus.
-   */
-  const authenticate = (token: string | undefined): Role => {
-    if (token === undefined) return 'user'
-    if (deps.isAdminKey(token)) return 'admin'
-    throw new Refused(new CodedError('unauthenticated'), 'unauthenticated')
+  const authenticate = (arrival: TelemetryArrival): Maybe<TelemetryArrival> => {
+    const { token, clientId, profile, headers, address } = arrival
+    const presented = { by: 'telemetry', token, clientId, profile, headers, address } as const
+    return orRefused(() =>
+      chain(authentication.authenticate(presented), (authenticated) => ({
+        ...arrival,
+        authenticated,
+        // Its id on the bus is another connection's: without one of its own it gets a new one.
+        clientId: authenticated.idFor(clientId, () => randomId(NEW_NAME)),
+      })),
+    )
   }
   /** The channels whose events it may be told. */
   const channelsFor = (identity: Identity): readonly TelemetryChannel[] => {
@@ -86,13 +104,19 @@ export function createTelemetryHandler(deps: TelemetryHandlerDeps): TelemetryHan
   return {
     read: ({ url, headers }, address) => ({
       ...readTelemetryHandshake(new URL(url), headers, { ...options, versions }),
+      headers: authentication.passed(headers),
       address,
     }),
+    prepare(arrival, firstFrame) {
+      if (!authentication.isAwaited(arrival)) return authenticate(arrival)
+      return deps.awaitToken(arrival.address, firstFrame).then((token) => authenticate({ ...arrival, token }))
+    },
     open(arrival, transport) {
-      const role = authenticate(arrival.token)
-      const profile: Profile = { clientType: 'human', ...arrival.profile }
+      const { authenticated } = arrival
+      if (authenticated === undefined) throw new Error('a subscriber is admitted that was not authenticated')
+      const profile: Profile = { clientType: 'human', ...arrival.profile, ...authenticated.credential?.profile }
       const id = freeId(arrival.clientId)
-      const shown: Identity = { id, role, isProven: false, holder: undefined, isReadOnly: true, ...anonymous }
+      const shown = identityOf(authenticated, id, { isProven: false, holder: undefined, isReadOnly: true })
       const identity = deps.permissions.bound(shown, profile.clientType)
       const channels = channelsFor(identity)
       const subscriber: TelemetrySubscriber = {
@@ -113,6 +137,7 @@ export function createTelemetryHandler(deps: TelemetryHandlerDeps): TelemetryHan
       }
       broadcast.send(subscriber, frames.notice({ ...welcomeOf(subscriber, arrival), ...deps.greeting() }))
       broadcast.add(subscriber)
+      deps.expiry.watch(subscriber)
       const { address } = subscriber
       logger.info({ event: 'telemetry_connected', client_id: id, client_type: profile.clientType, address })
       return createInbound(subscriber)

@@ -42,7 +42,8 @@ export type Upgrades = ReturnType<typeof createUpgrades>
 const RETRY_AFTER_MS = 5000
 
 /** Creates the checks of a port, which has `size` open connections. */
-export function createUpgrades(options: PortOptions, { peers, clock, isDraining }: PortDeps, size: () => number) {
+export function createUpgrades(options: PortOptions, deps: PortDeps, size: () => number) {
+  const { peers, clock, isDraining } = deps
   const { names, connectionRate, most, limits, settings } = options
   const takeOf = createAddressRate(connectionRate, clock.monotonic)
   const connectionsOf = createAddressCount()
@@ -75,6 +76,9 @@ export function createUpgrades(options: PortOptions, { peers, clock, isDraining 
     refusalOf(request: Request, address: string): UpgradeRefusal | undefined {
       const fault = refusalOfHead(request, names.refusal)
       if (fault !== undefined) return fault
+      const waitMs = deps.authWaitMs(address)
+      if (waitMs !== undefined)
+        return rateLimited('auth_failures', 'auth_failures', 'ARQONBUS_AUTH_FAILURE_RATE', waitMs, {})
       if (!isDraining()) return refusalByCount(address)
       return { reason: 'draining', error: new CodedError('shutting_down', undefined, RETRY_AFTER_MS) }
     },

@@ -26,12 +26,23 @@ export function createClients() {
   const byId = new Map<string, Client>()
   const inOrder = new Ordered<Client>()
   const counts = zeros(clientTypes)
+  const bySubject = new Map<string, number>()
   let streams = 0
   let seq = 0
+  const count = ({ profile, kind, identity: { subject } }: Client, by: 1 | -1) => {
+    counts[profile.clientType] += by
+    if (kind === 'stream') streams += by
+    if (subject === undefined) return
+    const number = (bySubject.get(subject) ?? 0) + by
+    if (number === 0) bySubject.delete(subject)
+    else bySubject.set(subject, number)
+  }
   return {
     get size(): number {
       return byId.size
     },
+    /** How many clients a subject has. */
+    countOfSubject: (subject: string): number => bySubject.get(subject) ?? 0,
     /** How many of them are event streams. */
     get streams(): number {
       return streams
@@ -40,16 +51,14 @@ export function createClients() {
     add(client: Client): void {
       byId.set(client.id, client)
       inOrder.add(client)
-      counts[client.profile.clientType]++
-      if (client.kind === 'stream') streams++
+      count(client, 1)
     },
     /** Takes a client out, unless another connection has its id already. */
     remove(client: Client): void {
       if (byId.get(client.id) !== client) return
       byId.delete(client.id)
       inOrder.delete(client)
-      counts[client.profile.clientType]--
-      if (client.kind === 'stream') streams--
+      count(client, -1)
     },
     all: (): Iterable<Client> => byId.values(),
     /** In the order in which they came, those that came after the one with this number. */

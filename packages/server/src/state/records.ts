@@ -18,6 +18,8 @@ export type SessionRecord = {
   /** Hash of the secret, in base64url. */
   readonly secretHash: string
   readonly profile: Readonly<Profile>
+  /** The subjects of its token; absent where there was none. */
+  readonly subjects?: readonly string[]
   readonly subscriptions: readonly string[]
   /** Those of them that are private channels; absent where none is. */
   readonly private?: readonly string[]

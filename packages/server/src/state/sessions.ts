@@ -16,6 +16,8 @@ export type Session = {
   profile: Profile
   /** True where it ends with its connection: it is never kept. */
   isBrief: boolean
+  /** The subjects of the token that it was last opened with, as in `Credential`; none where there was no token. */
+  subjects: readonly string[]
   /**
    * What it is subscribed to. While its client is connected: what it was subscribed to before, but for what the client
    * has left since; what it has joined comes to that.
@@ -102,7 +104,11 @@ export function createSessions(
      * Begins a session; returns the secret, which is never shown again. `former` is the secret that its client sent,
      * and that opens no session.
      */
-    begin(clientId: string, profile: Profile, former?: string): { session: Session; secret: string } {
+    begin(
+      clientId: string,
+      profile: Profile,
+      { former, subjects = [] }: { readonly former?: string | undefined; readonly subjects?: readonly string[] } = {},
+    ): { session: Session; secret: string } {
       const secret = newSecret(former)
       const session: Session = {
         clientId,
@@ -110,6 +116,7 @@ export function createSessions(
         formerHash: former === undefined ? undefined : hashSecret(former),
         profile,
         isBrief: false,
+        subjects,
         subscribed: new Map(),
         expiresAt: undefined,
       }

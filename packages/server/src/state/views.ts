@@ -35,7 +35,9 @@ export type ViewedClient = Pick<
   | 'address'
   | 'channels'
   | 'rooms'
-> & { readonly transport: Pick<Transport, 'bufferedBytes'> }
+> & {
+  readonly identity: Pick<Identity, 'onBehalfOf'>
+} & { readonly transport: Pick<Transport, 'bufferedBytes'> }
 
 /** What turns running time into wall time. */
 type WallTime = Pick<Clock, 'wallOf'>
@@ -56,6 +58,7 @@ export function profileView({ id, profile }: Pick<Client, 'id' | 'profile'>) {
 export function clientView(client: ViewedClient, viewer: Identity, clock: WallTime): ClientView {
   return {
     ...profileView(client),
+    ...(client.identity.onBehalfOf !== undefined && { on_behalf_of: client.identity.onBehalfOf }),
     state: client.frames > 0 ? 'active' : 'connected',
     connected_at: isoTime(client.connectedAt),
     last_activity: isoTime(Math.trunc(clock.wallOf(client.lastActivity))),

@@ -17,6 +17,7 @@ export const permittedChannels = (identity: Identity): readonly TelemetryChannel
 /** A connection to the telemetry server. */
 export type TelemetrySubscriber = {
   readonly id: string
+  /** Who it has proved to be. */
   readonly identity: Identity
   readonly profile: Profile
   /** Whether it hears its own events too. */

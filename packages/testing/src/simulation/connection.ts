@@ -1,5 +1,6 @@
 /** The simulated WebSocket of one client: its frames move when the simulation takes a step. */
 import type { BusHandler, InboundState, Transport } from '@arqonbus/server'
+import { selfDeclared } from '@arqonbus/server'
 import type { Random } from '../random.ts'
 
 /** What a client connects with, and its callbacks. */
@@ -101,6 +102,7 @@ export class SimulatedConnection implements ClientConnection {
       keepsSession: true,
       isResumingLive: false,
       token: undefined,
+      authenticated: selfDeclared.user,
     }
     this.inbound = this.#port.handler.open(request, this.#transport)
   }

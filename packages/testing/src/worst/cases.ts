@@ -191,6 +191,13 @@ export const commandCases: { readonly [Name in CommandName]: readonly WorstComma
       admin_key: adminKey,
     })),
   ],
+  authenticate: [ofCommand('authenticate', 'with the longest token', COSTLY, { token: 't'.repeat(4096) })],
+  revoke: [
+    ofCommand('revoke', 'a subject of nobody', USUAL, (i, { adminKey }) => ({
+      sub: `nobody-${i}`,
+      admin_key: adminKey,
+    })),
+  ],
 }
 
 /** Payloads and metadata that take long to parse, in the usual key order and in an unusual one. */

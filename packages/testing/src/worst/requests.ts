@@ -246,6 +246,10 @@ export const requestCases: Readonly<Record<string, readonly WorstRequest[]>> = {
     '?order=queue&limit=1000',
   ),
   [`GET ${API_BASE}/status`]: ofQuery('status', `${API_BASE}/status`, ''),
+  [`POST ${API_BASE}/stream-ticket`]: [
+    of('ticket by many', { method: 'POST', path: `${API_BASE}/stream-ticket` }),
+    of('ticket with many unknown parameters', { method: 'POST', path: `${API_BASE}/stream-ticket${integers}` }),
+  ],
   [`GET ${API_BASE}/series`]: [
     ...asked(`${API_BASE}/series`),
     get('series with many unknown parameters', `${API_BASE}/series${integers}`),
@@ -440,6 +444,7 @@ export const parameterCases: Readonly<Record<string, readonly WorstRequest[]>> =
   since: [...byPath('since', messages, text), ...byPath('since', streamed, ['1-0', ...text])],
   since_id: byPath('since_id', streamed, text),
   type: byPath('type', streamed, text),
+  ticket: byPath('ticket', streamed, text),
   before: byPath('before', messages, text),
   after: byPath('after', messages, text),
   with: byPath('with', messages, text),

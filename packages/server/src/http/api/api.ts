@@ -13,6 +13,7 @@ import type { Peers } from '../../peers/peers.ts'
 import { type Answer, methodNotAllowed, refusal } from '../answer.ts'
 import { createRouter } from '../router.ts'
 import { isEvent, refusedStream } from '../streams/refused-stream.ts'
+import { type AuthenticateCall, NOBODY } from './authenticate-call.ts'
 import { type CallLimitDeps, createCallLimits } from './call-limits.ts'
 import type { Calls, Exchange } from './calls.ts'
 import { originHeaders, preflight } from './cors.ts'
@@ -25,6 +26,7 @@ type ApiDeps = CallLimitDeps & {
   readonly logger: Pick<Logger, 'info' | 'error'>
   readonly metrics: Pick<Metrics, 'limit' | 'streamRefused'>
   readonly calls: Calls
+  readonly authenticateCall: AuthenticateCall
   /** Whether a page may have caused this request, by the rule for sockets. */
   readonly mayCall: Peers['mayCall']
   /** A number from 0 to 1. */
@@ -48,7 +50,7 @@ export type Api = (path: string) => ApiPath | undefined
 
 /** Creates the API. */
 export function createApi(deps: ApiDeps): Api {
-  const { limits, metrics, logger, calls, mayCall, random } = deps
+  const { limits, metrics, logger, calls, authenticateCall, mayCall, random } = deps
   const callLimits = createCallLimits(deps)
 
   const longestBody = (kind: Endpoint['kind'] | undefined): number =>
@@ -79,7 +81,11 @@ export function createApi(deps: ApiDeps): Api {
       checkLength(endpoint, request)
       if (endpoint.kind === 'stream') callLimits.checkStream(address)
       const query = queryOf(request.url)
-      const credentials = readCredentials(request.headers, query, limits.tokenInQuery)
+      if (endpoint.kind === 'openapi') return await calls(endpoint, { exchange, params, query, credentials: NOBODY })
+      const shown = readCredentials(request.headers, query, limits.tokenInQuery)
+      const authenticating = authenticateCall(endpoint, { shown, query, headers: request.headers, address })
+      // Most calls are authenticated at once: they do not wait for a turn.
+      const credentials = authenticating instanceof Promise ? await authenticating : authenticating
       return await calls(endpoint, { exchange, params, query, credentials })
     } catch (problem) {
       return refuse(problem, endpoint, exchange)

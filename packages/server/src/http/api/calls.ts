@@ -7,6 +7,7 @@ import { requireGrant } from '../../auth/access.ts'
 import type { Config } from '../../config/index.ts'
 import type { Admission } from '../../connections/admit.ts'
 import type { AcceptHttpClient, Credentials } from '../../connections/http-clients.ts'
+import { type StreamTickets, TICKET_MS } from '../../connections/stream-tickets.ts'
 import type { Clock } from '../../kit/clock.ts'
 import type { FairQueue, Pieces } from '../../kit/fair-queue.ts'
 import { networkOf } from '../../kit/ip-address.ts'
@@ -17,7 +18,7 @@ import { createMemory } from '../../limits/per-address.ts'
 import type { Metrics } from '../../observability/metrics.ts'
 import { createInboundState, type InboundState } from '../../receive/inbound.ts'
 import type { Receive } from '../../receive/receive.ts'
-import { type Answer, jsonText } from '../answer.ts'
+import { type Answer, json, jsonText } from '../answer.ts'
 import { eventStream } from '../streams/refused-stream.ts'
 import type { Streams } from '../streams/streams.ts'
 import { type BatchDeps, createBatch } from './batch.ts'
@@ -54,6 +55,7 @@ type CallsDeps = {
   readonly acceptHttpClient: AcceptHttpClient
   readonly log: BatchDeps['log']
   readonly streams: Streams
+  readonly tickets: StreamTickets
   readonly turns: FairQueue
   /** The figures that the server keeps, as JSON. */
   readonly series: () => string
@@ -96,9 +98,9 @@ export function createCalls(deps: CallsDeps): Calls {
     commandRates: new Map(),
   }))
 
-  /** All calls without a client id from one address have one rate. */
-  const bucketsOf = ({ credentials, exchange }: ApiCall) =>
-    clientRates(credentials.clientId ?? `@${networkOf(exchange.address)}`)
+  /** All calls without a client id from one address have one rate, and all calls of one subject. */
+  const bucketsOf = ({ credentials: { authenticated, clientId }, exchange }: ApiCall) =>
+    clientRates(authenticated.subject ?? clientId ?? `@${networkOf(exchange.address)}`)
 
   /**
    * Passes a frame of an HTTP client to the bus, as if it came by a connection of its own, and returns the reply of the
@@ -197,6 +199,7 @@ export function createCalls(deps: CallsDeps): Calls {
 
   const stream = createStreamCall(deps)
   const series = createSeriesCall(deps)
+  const ticket = createTicketCall(deps)
   const describe = createDescription(limits.commandRate)
 
   return (endpoint, call) => {
@@ -213,6 +216,8 @@ export function createCalls(deps: CallsDeps): Calls {
         return stream(call, endpoint)
       case 'series':
         return inSession(call, () => series(call, bucketsOf(call).commandRates!))
+      case 'ticket':
+        return inSession(call, () => ticket(call))
       case 'openapi':
         return describe()
     }
@@ -231,6 +236,19 @@ function createSeriesCall({ limits, clock, metrics, isDraining, acceptHttpClient
     requireGrant(identity, 'status', BUS, CONTROL_CHANNEL)
     takeCommand('series', buckets, limits.commandRate, { now: clock.monotonic(), metrics })
     return jsonText(200, series())
+  }
+}
+
+/** Creates the call that makes a ticket for a stream. */
+function createTicketCall({ isDraining, acceptHttpClient, tickets }: CallsDeps) {
+  return ({ credentials, exchange, query }: ApiCall): Answer => {
+    refuseLeftovers(query)
+    if (isDraining()) throw new CodedError('shutting_down')
+    const { authenticated, session } = credentials
+    // The stream asks for its id when it is opened: while there is a connection, it has one of its own.
+    const clientId = authenticated.subject === undefined ? credentials.clientId : credentials.askedId
+    if (session !== undefined || authenticated.subject === undefined) acceptHttpClient(credentials, exchange.address)
+    return json(201, { ticket: tickets.make({ authenticated, clientId, session }), expires_in_ms: TICKET_MS })
   }
 }
 
@@ -265,8 +283,15 @@ const isAnonymous = ({ clientId, token, session }: Credentials): boolean =>
   clientId === undefined && token === undefined && session === undefined
 
 /** Any page can make a browser ask for an address, and no page of another site can set a header of ours. */
-function refuseBorrowedId({ clientId, session }: Credentials, headers: Headers): void {
-  if (clientId === undefined || session !== undefined || headers.has('arqonbus-client-id')) return
+function refuseBorrowedId({ clientId, session, isTicket, authenticated }: Credentials, headers: Headers): void {
+  if (
+    isTicket === true ||
+    authenticated.subject !== undefined ||
+    clientId === undefined ||
+    session !== undefined ||
+    headers.has('arqonbus-client-id')
+  )
+    return
   throw wrong('query/client_id', 'to be absent: a stream takes its client id from the header Arqonbus-Client-Id')
 }
 

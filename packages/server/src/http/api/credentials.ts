@@ -5,8 +5,11 @@
 import { BUS, CodedError, clientIdPattern, isClientId } from '@arqonbus/protocol'
 import type { Credentials } from '../../connections/http-clients.ts'
 
+/** What a request shows, before it is known who that is. */
+export type ShownCredentials = Omit<Credentials, 'authenticated'>
+
 /** Reads them and takes what it reads from the query; `invalid_parameters`. */
-export function readCredentials(headers: Headers, query: URLSearchParams, tokenInQuery: boolean): Credentials {
+export function readCredentials(headers: Headers, query: URLSearchParams, tokenInQuery: boolean): ShownCredentials {
   const authorization = headers.get('authorization')
   const bearer = authorization === null ? undefined : /^Bearer +([^ ]+)$/i.exec(authorization)?.[1]
   if (authorization !== null && bearer === undefined) throw wrong('headers/authorization', '`Bearer <token>`')

@@ -23,7 +23,7 @@ export type Endpoint = {
   /** Which grant it needs, and where. */
   readonly grant: GrantNeed
 } & (
-  | { readonly kind: 'publish' | 'batch' | 'series' | 'openapi' }
+  | { readonly kind: 'publish' | 'batch' | 'series' | 'ticket' | 'openapi' }
   /** `isOfMany`: of the channels in the query, not of the one in the path. */
   | { readonly kind: 'stream'; readonly isOfMany: boolean }
   /**
@@ -43,6 +43,8 @@ const CHANNEL = `${API_BASE}/rooms/{room}/channels/{channel}`
 export const everywhere: readonly ErrorCode[] = [
   'invalid_parameters',
   'unauthenticated',
+  'token_expired',
+  'auth_unavailable',
   'forbidden',
   'client_id_in_use',
   'host_not_allowed',
@@ -178,6 +180,20 @@ const series: Endpoint = {
   errors: [],
 }
 
+const ticket: Endpoint = {
+  kind: 'ticket',
+  name: 'stream_ticket',
+  method: 'POST',
+  path: `${API_BASE}/stream-ticket`,
+  grant: 'nothing',
+  summary: 'Makes a ticket with which a page opens one stream: `EventSource` can set no header.',
+  notes: [
+    'The stream is that of the caller: its token, client id and session. Open it with `?ticket=` within 30 seconds.',
+    'A ticket opens one stream. A page that reconnects asks for another one, and goes on with `since`.',
+  ],
+  errors: [],
+}
+
 const openapi: Endpoint = {
   kind: 'openapi',
   name: 'openapi',
@@ -217,6 +233,7 @@ export const endpoints: readonly Endpoint[] = [
   query('bus', `${API_BASE}/status`, commands.status, true),
   query('commands', `${API_BASE}/commands`, commands.list_commands, true),
   series,
+  ticket,
   ...asCommands,
   openapi,
 ]

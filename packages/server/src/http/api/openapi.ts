@@ -71,6 +71,15 @@ const BatchResult = {
   required: ['results'],
 }
 
+const StreamTicket = {
+  type: 'object',
+  properties: {
+    ticket: { type: 'string', description: 'Opens one stream of the caller.' },
+    expires_in_ms: { type: 'integer', description: 'How long it is valid.' },
+  },
+  required: ['ticket', 'expires_in_ms'],
+}
+
 /** Schemas that others refer to. */
 const components = {
   Message,
@@ -151,6 +160,12 @@ const ofManyStreams = [
   parameter('header', 'Last-Event-ID', { type: 'string' }, 'The same as `since`, set by browsers that come back.'),
   parameter('query', 'type', ExpectedType, 'The type that all of the channels have, as far as the reader knows.'),
 ]
+const Ticket = parameter(
+  'query',
+  'ticket',
+  { type: 'string' },
+  'A ticket of `POST /api/v1/stream-ticket`, in place of a token, a client id and a session.',
+)
 const ofStreams = [
   parameter('query', 'since', PositionText, 'The last position that one has: what came since comes first.'),
   parameter(
@@ -196,7 +211,7 @@ function queryParameters({ path, command }: Endpoint & { kind: 'query' }) {
 const parametersOf = (endpoint: Endpoint) => [
   ...pathParameters(endpoint.path).map((name) => parameter('path', name, path[name as keyof typeof path])),
   ...(endpoint.kind === 'query' ? queryParameters(endpoint) : []),
-  ...(endpoint.kind === 'stream' ? (endpoint.isOfMany ? ofManyStreams : ofStreams) : []),
+  ...(endpoint.kind === 'stream' ? [...(endpoint.isOfMany ? ofManyStreams : ofStreams), Ticket] : []),
   ...(endpoint.kind === 'publish' || endpoint.kind === 'batch' ? ofPublishes : []),
   ...(endpoint.kind === 'query' || endpoint.kind === 'command' ? ofCommands : []),
   ...(endpoint.kind === 'openapi' ? [] : identity),
@@ -236,6 +251,8 @@ function successesOf(endpoint: Endpoint): Json {
       }
     case 'series':
       return { 200: { description: 'The figures.', content: inJson(Series) } }
+    case 'ticket':
+      return { 201: { description: 'The ticket.', content: inJson(StreamTicket) } }
     case 'openapi':
       return { 200: { description: 'This document.', content: inJson(JsonObject) } }
     default:
@@ -252,7 +269,13 @@ function successesOf(endpoint: Endpoint): Json {
 /** All codes that an endpoint may answer with. */
 function codesOf(endpoint: Endpoint): readonly ErrorCode[] {
   if (endpoint.kind === 'openapi') return endpoint.errors
-  return [...new Set([...everywhere, ...(endpoint.method === 'POST' ? withBody : []), ...endpoint.errors])]
+  return [
+    ...new Set([
+      ...everywhere,
+      ...(endpoint.method === 'POST' && endpoint.kind !== 'ticket' ? withBody : []),
+      ...endpoint.errors,
+    ]),
+  ]
 }
 
 function failuresOf(endpoint: Endpoint): Json {
@@ -322,7 +345,8 @@ export function openapiDocument(commandRate: Rate | null = null): Json {
         token: {
           type: 'http',
           scheme: 'bearer',
-          description: 'The admin key of the bus: raises the call to the role admin.',
+          description:
+            'A token of your issuer, which says who calls; or the admin key of the bus, which raises the call to the role admin.',
         },
       },
       schemas: Object.fromEntries(Object.entries(components).map(([name, schema]) => [name, schemaOf(schema, true)])),

@@ -9,6 +9,7 @@ import { event } from './event.ts'
 const temporary: ReadonlySet<ErrorCode> = new Set([
   'rate_limited',
   'storage_unavailable',
+  'auth_unavailable',
   'shutting_down',
   'internal_error',
   'channel_full',

@@ -1,5 +1,6 @@
 /** Streams that wait for channels in a store: what they leave behind, and how much they load at once. */
 import { expect, test } from 'bun:test'
+import { selfDeclared } from '../../auth/authenticate.ts'
 import { createMetrics } from '../../observability/metrics.ts'
 import type { Client } from '../../state/model.ts'
 import type { Transport } from '../../state/transport.ts'
@@ -41,7 +42,7 @@ function setUp() {
   } as unknown as ConstructorParameters<typeof Streams>[0])
   const open = (...names: readonly string[]) =>
     streams.open({
-      credentials: { clientId: undefined, token: undefined, session: undefined },
+      credentials: { clientId: undefined, token: undefined, authenticated: selfDeclared.user, session: undefined },
       channels: names.map((channel) => {
         return { room: 'none', channel, since: undefined, sinceId: undefined, type: undefined, isNew: false }
       }),
