@@ -22,6 +22,8 @@ describe('refusals', async () => {
     rooms: [{ name: 'den', channels: [{ name: 'fixed', type: 'private' }] }],
   })
   const keeper = await configured.connect({ headers: { authorization: `Bearer ${adminKey}` } })
+  const brief = await startBus({ metadataBytes: 1024 })
+  const collector = await brief.connect()
   const [outsider, stranger] = await Promise.all([noAutoCreate.connect(), adminsCreate.connect()])
   const [first, second, third] = await Promise.all([tight.connect(), tight.connect(), tight.connect()])
   await first.command('join_channel', { channel: 'only:a' })
@@ -80,6 +82,7 @@ describe('refusals', async () => {
     [user, 'create_channel', { channel: 'club:disk', options: { durability: 'disk' } }, 'storage_unavailable'],
     [second, 'create_channel', { channel: 'another:a' }, 'too_many_rooms'],
     [second, 'create_channel', { channel: 'only:c' }, 'too_many_channels'],
+    [collector, 'create_channel', { channel: 'a:b', metadata: { topic: 'x'.repeat(1024) } }, 'quota_exceeded'],
     [user, 'delete_channel', { channel: 'club:empty' }, 'forbidden'],
     [user, 'delete_channel', { channel: 'no-room:a' }, 'room_not_found'],
     [user, 'delete_channel', { channel: 'club:none' }, 'channel_not_found'],

@@ -1,5 +1,5 @@
 import { type ParsedEnvelope, protocolVersions, readEnvelope } from '@arqonbus/protocol'
-import { createMemoryLog, type Draft, systemClock } from '@arqonbus/server'
+import { Account, createMemoryLog, type Draft, Source, systemClock } from '@arqonbus/server'
 import { createHistogram, type Histogram } from '../load/histogram.ts'
 import { bus, type Scenario } from './scenario.ts'
 
@@ -21,6 +21,7 @@ export const memoryLog: Scenario = {
     const driver = createMemoryLog<string, Draft>({
       clock: systemClock,
       maxBytes: 256 * 2 ** 20,
+      inboxBytes: 64 * 2 ** 20,
       dedupWindowMs: 120_000,
       dedupBytes: 128 * 2 ** 20,
       maxClosed: 1000,
@@ -30,11 +31,14 @@ export const memoryLog: Scenario = {
     driver.listen({ delivered: nothing, settled: nothing, gap: nothing, redacted: nothing })
     const log = driver.open('bench:main', 'bench:main', { size, ttlMs: 86_400_000 })
     // Reading an envelope is not the log's work, but its pieces must be fresh ones, as they are in the server.
+    const account = new Account('load-00000', new Source('127.0.0.1'))
     const append = createHistogram()
     const read = createHistogram()
     for (let turn = 0; turn < turns; turn++) {
       const envelope = envelopeOf(turn)
-      time(append, () => log.append({ envelope, deduplicated: false, requiresDurability: false, wantsPosition: false }))
+      time(append, () =>
+        log.append({ envelope, account, deduplicated: false, requiresDurability: false, wantsPosition: false }),
+      )
       if (turn >= size && turn % 10 === 0)
         time(read, () => log.read({ limit: page, from: 'oldest', maxBytes: 262_144 }))
     }

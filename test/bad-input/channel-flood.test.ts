@@ -13,6 +13,8 @@ const start = (idle: string) =>
     ARQONBUS_HISTORY_TTL: '400ms',
     ARQONBUS_CHANNEL_IDLE: idle,
     ARQONBUS_SESSION_TTL: '400ms',
+    ARQONBUS_MAX_CHANNELS_PER_CLIENT: '100000',
+    ARQONBUS_MAX_CHANNELS_PER_ADDRESS: '100000',
   })
 const bus = await start('200ms')
 

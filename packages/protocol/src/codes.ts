@@ -59,6 +59,10 @@ const table = {
   upgrade_required: { status: 426, text: 'This port speaks WebSocket: connect with ws://.' },
   unsupported_media_type: { status: 415, text: 'This content type is not supported.' },
   rate_limited: { status: 429, text: 'Too many requests: try again later.' },
+  quota_exceeded: {
+    status: 429,
+    text: 'The bus keeps no more of this for this client: remove something that it created, or raise the setting.',
+  },
   too_many_rooms: { status: 429, text: 'The bus has reached its maximum of rooms.' },
   too_many_channels: { status: 429, text: 'The bus has reached its maximum of channels.' },
   too_many_subscriptions: { status: 429, text: 'The client has reached its maximum of subscriptions.' },

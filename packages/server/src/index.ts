@@ -9,6 +9,7 @@ export { healthReasons } from './http/health.ts'
 export { routePaths } from './http/routes.ts'
 export { systemClock } from './kit/clock.ts'
 export type { Every } from './kit/timer.ts'
+export { Account, Source } from './limits/accounts.ts'
 export { SendBufferWatch } from './limits/send-buffer-watch.ts'
 export type {
   AppendOutcome,

@@ -135,6 +135,7 @@ export function createSlowLog({ recent }: { readonly recent: number }): SlowLog 
       self.open({
         clock,
         maxBytes: config.historyBytes,
+        inboxBytes: config.inboxBytes,
         dedupWindowMs: config.dedupWindowMs,
         dedupBytes: config.dedupBytes,
         maxClosed: config.maxChannels,

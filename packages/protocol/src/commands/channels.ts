@@ -49,6 +49,7 @@ export const create_channel = command('create_channel', {
     'channel_exists',
     'too_many_rooms',
     'too_many_channels',
+    'quota_exceeded',
     'storage_unavailable',
   ],
 })

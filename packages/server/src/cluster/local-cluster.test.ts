@@ -1,5 +1,6 @@
 import { expect, test } from 'bun:test'
 import { testClock } from '@arqonbus/testing'
+import { Account, Source } from '../limits/accounts.ts'
 import { createClients } from '../state/clients.ts'
 import type { Channel, Client } from '../state/model.ts'
 import { createSessions } from '../state/sessions.ts'
@@ -10,13 +11,19 @@ const profile = { clientType: 'human' } as const
 
 function rig() {
   const clients = createClients()
-  const sessions = createSessions(10, testClock(), () => {})
+  const account = new Account('ann', new Source('192.0.2.1'))
+  const sessions = createSessions({
+    ...{ maxSessions: 10, sessionBytes: 1 << 20, clock: testClock() },
+    accountOfStored: () => account,
+    changed: () => {},
+  })
   const add = (id: string) => {
-    const client = { id, kind: 'connection', seq: clients.nextSeq(), profile, identity: { subject: undefined } } as Client
+    const identity = { subject: undefined }
+    const client = { id, kind: 'connection', account, seq: clients.nextSeq(), profile, identity } as Client
     clients.add(client)
     return client
   }
-  return { ...createLocalCluster({ clients, sessions }), clients, sessions, add }
+  return { ...createLocalCluster({ clients, sessions }), clients, sessions, account, add }
 }
 
 test('the directory of one node knows the clients that are connected to it, in the order in which they came', () => {
@@ -32,9 +39,9 @@ test('the directory of one node knows the clients that are connected to it, in t
 })
 
 test('a client id is known while it has a session, connected or not', () => {
-  const { directory, sessions } = rig()
+  const { directory, sessions, account } = rig()
   expect(directory.isKnown('ann')).toBe(false)
-  const { session } = sessions.begin('ann', profile)
+  const { session } = sessions.begin({ clientId: 'ann', account, profile })
   expect(directory.isKnown('ann')).toBe(true)
   sessions.end(session)
   expect(directory.isKnown('ann')).toBe(false)

@@ -2,6 +2,7 @@
 import type { CommandResult, DurabilityLevel } from '@arqonbus/protocol'
 import type { CreationPolicy } from '../auth/access.ts'
 import type { Announcer, Directory } from '../cluster/cluster.ts'
+import type { Config } from '../config/index.ts'
 import type { Renew } from '../connections/renew.ts'
 import type { Revoke } from '../connections/revoke.ts'
 import type { EndNotices } from '../delivery/end-notices.ts'
@@ -21,6 +22,9 @@ import type { Subscriptions } from '../subscriptions/subscriptions.ts'
 
 /** Parts of `status` that are computed once a second, as JSON, and their length. */
 export type StatusFigures = Readonly<Record<'attention' | 'limits' | 'refusals', RawJson>> & { readonly bytes: number }
+
+/** What the history of a channel keeps at most. */
+export type Retention = Pick<Config, 'historySize' | 'historyTtlMs'>
 
 /** What all commands together need. */
 export type CommandDeps = {
@@ -48,6 +52,7 @@ export type CommandDeps = {
   readonly commandRate: Rate | null
   /** Bytes of `metadata`, and of `room_config`, as JSON. */
   readonly maxMetadataBytes: number
+  readonly retention: Retention
   /** Maximum bytes of the lists, or of the messages, in one reply. */
   readonly maxListBytes: number
   /** What the server knows of itself. */

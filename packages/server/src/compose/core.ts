@@ -10,6 +10,7 @@ import { type Clock, systemClock } from '../kit/clock.ts'
 import { createFairQueue, type FairQueue } from '../kit/fair-queue.ts'
 import { randomId } from '../kit/random-id.ts'
 import { byTimer, type Every } from '../kit/timer.ts'
+import { Accounts } from '../limits/accounts.ts'
 import { type Logger, silentLogger } from '../observability/logger.ts'
 import { createMetrics, type Metrics } from '../observability/metrics.ts'
 import { boundedLogger } from '../observability/rate-limited-logger.ts'
@@ -59,6 +60,7 @@ export type Core = {
   readonly observers: BusObservers
   readonly frames: Frames
   readonly turns: FairQueue
+  readonly accounts: Accounts
   readonly isAdminKey: (key: string) => boolean
   /** What the configuration permits. */
   readonly permissions: ConfiguredPermissions
@@ -89,6 +91,10 @@ export async function createCore(options: StartOptions): Promise<Core> {
     observers: createBusObservers(),
     frames: createFrames(clock, node),
     turns: createFairQueue(clock, drainMicrotasks),
+    accounts: new Accounts({
+      now: clock.monotonic,
+      rates: { account: config.rateLimit, address: config.addressRate, command: config.commandRate },
+    }),
     permissions: await createConfiguredPermissions(config.permissions),
     auth: await createAuthentication(parts),
     newClientId: () => `client-${randomId(12)}`,

@@ -5,6 +5,7 @@ import type { GaugeName } from '../observability/metric-table.ts'
 import type { GaugeReading } from '../observability/metrics.ts'
 import { limitsOf } from './configured-limits.ts'
 import type { Core } from './core.ts'
+import { createKeptBytes } from './kept-bytes.ts'
 import type { Parts } from './parts.ts'
 
 /** Registers every gauge of the table: one without a reading does not compile. */
@@ -13,6 +14,7 @@ export function registerGauges({ config, metrics }: Core, parts: Parts): void {
   const { clients, sessions, rooms } = state
   const { subscriptions, catchUp, delivery } = outbound
   const limits = limitsOf(config)
+  const keptBytes = createKeptBytes(parts)
   const readings: Readonly<Record<GaugeName, () => GaugeReading>> = {
     status: () => states(statuses, info.status()),
     durability: () => states(durabilityLevels, log.durability()),
@@ -29,6 +31,7 @@ export function registerGauges({ config, metrics }: Core, parts: Parts): void {
     subscriptions: () => subscriptions.count,
     queueBytes: () => ports.bus.queueBytes(),
     fanoutBytes: delivery.waitingBytes,
+    keptBytes,
     historyBytes: () => log.usage().bytes,
     historyEntries: () => log.usage().messages,
     dedupBytes: () => log.usage().dedupBytes,

@@ -150,6 +150,7 @@ export function createInboundPath(core: Core, parts: InboundPathParts) {
     durability: log.durability,
     commandRate: config.commandRate,
     maxMetadataBytes: config.maxMetadataBytes,
+    retention: config,
     maxListBytes: info.maxListBytes,
     connections: () => parts.ports.bus.connections,
     server: info.server,

@@ -1,5 +1,6 @@
 /** Creates what a server knows: clients, sessions, inboxes, rooms and channels, and the directory of all nodes. */
 import { createLocalCluster } from '../cluster/local-cluster.ts'
+import type { LogOptions } from '../log/contract.ts'
 import type { BusLog } from '../publish/draft.ts'
 import { createClients } from '../state/clients.ts'
 import { createIdleChannels } from '../state/idle.ts'
@@ -14,10 +15,16 @@ import type { Core } from './core.ts'
 export type State = ReturnType<typeof createState>
 
 /** Creates the state of a server, empty. */
-export function createState({ config, clock, observers, turns }: Core, log: BusLog) {
-  const history = { size: config.historySize, ttlMs: config.historyTtlMs }
-  const openLog = (key: string, feeds: readonly Feed[], options = history) => log.open(key, feeds, options)
-  const sessions = createSessions(config.maxSessions, clock, observers.sessionChanged)
+export function createState({ config, clock, observers, turns, accounts }: Core, log: BusLog) {
+  const history = { size: config.historySize, ttlMs: config.historyTtlMs, maxBytes: config.channelBytes }
+  const ofInbox = { ...history, isInbox: true } as const
+  const openLog = (key: string, feeds: readonly Feed[], options: LogOptions) => log.open(key, feeds, options)
+  const sessions = createSessions({
+    ...config,
+    clock,
+    accountOfStored: (clientId) => accounts.ofStored(clientId),
+    changed: observers.sessionChanged,
+  })
   observers.add({
     left(client, room, channel) {
       if (!client.isClosing && client.kind === 'connection')
@@ -30,6 +37,7 @@ export function createState({ config, clock, observers, turns }: Core, log: BusL
     {
       clock,
       limits: { ...config, history },
+      accountOfStored: (createdBy) => accounts.ofStored(createdBy),
       openLog,
       ended: observers.channelEnded,
       changed: observers.roomChanged,
@@ -43,7 +51,7 @@ export function createState({ config, clock, observers, turns }: Core, log: BusL
     clients,
     sessions,
     ...createLocalCluster({ clients, sessions }),
-    inboxes: createInboxes({ open: openLog, closed: log.closed }),
+    inboxes: createInboxes({ open: (key, feeds) => log.open(key, feeds, ofInbox), closed: log.closed }),
     idle,
     rooms,
     traffic,

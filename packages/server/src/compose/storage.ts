@@ -134,6 +134,7 @@ const memoryLog = ({ clock, metrics, config }: Core): BusLog =>
   createMemoryLog({
     clock,
     maxBytes: config.historyBytes,
+    inboxBytes: config.inboxBytes,
     dedupWindowMs: config.dedupWindowMs,
     dedupBytes: config.dedupBytes,
     maxClosed: Math.min(config.maxChannels, MOST_CLOSED_LOGS),

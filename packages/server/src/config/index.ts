@@ -1,10 +1,11 @@
 /** Settings: one table, three sources, all mistakes at once. */
 
 export { type AddressPattern, fitsAddress } from './address-pattern.ts'
-export type { EventSelector, WebhookConfig, WebhookEventType } from './configured-webhooks.ts'
 export { type MappedClaim, mappedClaims } from './auth-kinds.ts'
 export { type TokenAlgorithm, tokenAlgorithms } from './auth-options.ts'
+export type { EventSelector, WebhookConfig, WebhookEventType } from './configured-webhooks.ts'
 export { type Loaded, loadConfig } from './load.ts'
+export { SUBSCRIPTION_BYTES } from './memory-budgets.ts'
 export { configFile, groups, namesOf, secretFileNamesOf } from './option.ts'
 export { anyOption, type Config, longestFrame, type OptionKey, optionKeys } from './options.ts'
 export { type RedisAddress, redisAddress } from './redis-address.ts'

@@ -92,11 +92,15 @@ export const options = {
     }),
     rateLimit: option(rate, {
       default: bucket(1000, 2000),
-      text: 'Messages from one client. `off` disables every rate and per-address limit, including that of commands.',
+      text: 'Messages from one client, or from one subject of a token, over all of its connections and HTTP calls. `off` disables every rate and per-address limit, including that of commands.',
+    }),
+    addressRate: option(rate, {
+      default: bucket(100_000, 200_000),
+      text: 'Messages from all clients of one address together (with IPv6, of one /64 network), whichever client ids they have; the subject of a token is not counted.',
     }),
     commandRate: option(rate, {
       default: bucket(100, 200),
-      text: 'Rate of each costly command (status, list_*, history, create_channel, authenticate) from one client.',
+      text: 'Rate of each costly command (status, list_*, history, create_channel, authenticate) from one client. It is that of the client, by WebSocket and HTTP together, not of the connection.',
     }),
     connectionRate: option(rate, {
       default: bucket(500, 10_000),
@@ -163,6 +167,22 @@ export const options = {
       default: 100_000,
       text: 'Maximum number of channels in all rooms together.',
     }),
+    maxRoomsPerClient: option(integer({ min: 1, max: 10_000_000 }), {
+      default: 2000,
+      text: 'Maximum number of rooms that one client, or one subject of a token, has created.',
+    }),
+    maxRoomsPerAddress: option(integer({ min: 1, max: 10_000_000 }), {
+      default: 8000,
+      text: 'The same for all clients of one address together.',
+    }),
+    maxChannelsPerClient: option(integer({ min: 1, max: 10_000_000 }), {
+      default: 20_000,
+      text: 'Maximum number of channels that one client, or one subject of a token, has created. Above it, its longest idle channel goes, or it is refused.',
+    }),
+    maxChannelsPerAddress: option(integer({ min: 1, max: 10_000_000 }), {
+      default: 80_000,
+      text: 'The same for all clients of one address together.',
+    }),
     maxParticipants: option(integer({ min: 1, max: 1_000_000 }), {
       default: 20_000,
       text: 'Maximum participants of a channel.',
@@ -175,9 +195,17 @@ export const options = {
       default: 1000,
       text: 'Maximum subscriptions of a client.',
     }),
+    maxSubscriptionsTotal: option(integer({ min: 1, max: 100_000_000 }), {
+      default: 500_000,
+      text: 'Maximum subscriptions of all clients together, some 550 bytes each. Once half of them are used, one address, and one client, gets no more than a share.',
+    }),
     maxMetadataBytes: option(size({ min: '64B', max: '256KiB' }), {
       default: 16 * 1024,
       text: 'Maximum size of the `metadata` of a channel, and of the `room_config` of a room, in bytes of JSON as sent.',
+    }),
+    metadataBytes: option(size({ min: '1KiB', max: '64GiB' }), {
+      default: 32 * MiB,
+      text: 'Maximum bytes of these of all channels and rooms together. Once half of it is used, one client gets no more than a share.',
     }),
     sendBufferSoftLimit: option(size({ min: '1KiB', max: '256MiB' }), {
       default: ({ maxMessageBytes }) => 2 * longestFrame(maxMessageBytes),
@@ -240,7 +268,15 @@ export const options = {
     }),
     historyBytes: option(size({ min: '0', max: '1024GiB' }), {
       default: 256 * MiB,
-      text: 'Maximum bytes of history in memory, of all channels together; above it, the oldest messages are removed first.',
+      text: 'Maximum bytes of history in memory, of all channels together. Above it, the client or subject whose messages take most loses its oldest ones.',
+    }),
+    channelBytes: option(size({ min: '1KiB', max: '1024GiB' }), {
+      default: 64 * MiB,
+      text: 'Maximum bytes of history of one channel, in memory or in Redis; above it, its oldest messages are removed.',
+    }),
+    inboxBytes: option(size({ min: '0', max: '1024GiB' }), {
+      default: 64 * MiB,
+      text: 'The same for private messages: those of all inboxes in memory together. A copy in the inbox of a recipient is counted to its sender.',
     }),
     channelIdleMs: option(duration({ min: '0s', max: '24d' }), {
       default: 60_000,
@@ -274,7 +310,11 @@ export const options = {
     }),
     maxSessions: option(integer({ min: 0, max: 10_000_000 }), {
       default: 20_000,
-      text: 'Maximum sessions of closed connections; above it, the oldest is dropped.',
+      text: 'Maximum sessions of closed connections. Above it, the address or subject whose sessions take most bytes loses its oldest one.',
+    }),
+    sessionBytes: option(size({ min: '16KiB', max: '64GiB' }), {
+      default: 64 * MiB,
+      text: 'Maximum bytes of sessions: profiles, and the addresses that each is subscribed to. Above it, the same happens.',
     }),
     drainDelayMs: option(duration({ min: '0s', max: '10m' }), {
       default: 0,

@@ -3,7 +3,8 @@
  * docs/guide/operations.md says what each is about.
  */
 import { type DurabilityLevel, durabilityLevels } from '@arqonbus/protocol'
-import { namesOf } from './option.ts'
+import { memoryBudgetsOf } from './memory-budgets.ts'
+import { namesOf, VARIABLE_PREFIX } from './option.ts'
 import type { Config, OptionKey } from './options.ts'
 import { durationText, sizeText } from './quantities.ts'
 import { isLoopback } from './scalars.ts'
@@ -36,9 +37,6 @@ const when = (applies: boolean, advice: string): string | undefined => (applies 
 const PROXY_IDLE_MS = 60_000
 /** What Kubernetes allows a process to end; Docker allows a third of it, systemd three times as much. */
 const STOP_MS = 30_000
-
-/** Memory of a body and what is made of it, by its bytes: the bytes, their text, and the messages in it. */
-const BODY_COST = 4
 
 const rows = [
   {
@@ -120,30 +118,12 @@ const rows = [
     event: 'memory_short',
     key: 'historyBytes',
     advice(config, { memoryBytes }) {
-      const {
-        historyBytes,
-        dedupBytes,
-        sendBufferTotal,
-        fanoutBytes,
-        redisUrl,
-        redisQueueBytes,
-        queuedBytes,
-        webhooks,
-        webhooksQueueBytes,
-      } = config
-      const ofRedis = redisUrl === undefined ? 0 : redisQueueBytes + queuedBytes
-      const ofBodies = BODY_COST * config.httpBodyBytes
-      const ofWebhooks = webhooks.length * webhooksQueueBytes
-      const most = historyBytes + dedupBytes + sendBufferTotal + fanoutBytes + ofRedis + ofBodies + ofWebhooks
-      const sum = [
-        'HISTORY_BYTES, DEDUP_BYTES, SEND_BUFFER_TOTAL, FANOUT_BYTES',
-        ...(ofRedis > 0 ? ['REDIS_QUEUE_BYTES, QUEUED_BYTES'] : []),
-        `${BODY_COST} times HTTP_BODY_BYTES`,
-        ...(ofWebhooks > 0 ? ['WEBHOOKS_QUEUE_BYTES of each webhook'] : []),
-      ].join(', ')
+      const budgets = memoryBudgetsOf(config)
+      const most = budgets.reduce((sum, { bytes }) => sum + bytes, 0)
+      const settings = budgets.map(({ key }) => namesOf(key).variable.replace(VARIABLE_PREFIX, '')).join(', ')
       return when(
         most > memoryBytes,
-        `${sum} together allow ${sizeText(most)}, more than the memory (${sizeText(memoryBytes)}): lower them, or the system ends the process`,
+        `${settings} together allow ${sizeText(most)}, more than the memory (${sizeText(memoryBytes)}): lower them, or the system ends the process`,
       )
     },
   },

@@ -9,13 +9,14 @@ import type { Credential } from '../auth/credential.ts'
 import type { Directory } from '../cluster/cluster.ts'
 import type { Delivery } from '../delivery/deliver.ts'
 import type { Frames } from '../delivery/frames.ts'
+import type { Accounts } from '../limits/accounts.ts'
 import type { Inboxes } from '../state/inboxes.ts'
 import type { Client } from '../state/model.ts'
 import type { Sessions } from '../state/sessions.ts'
 import { implySubscription } from '../state/subscription.ts'
 import type { Transport } from '../state/transport.ts'
 import type { Entering } from './enter.ts'
-import { type Credentials, proofOf, shownSession } from './http-clients.ts'
+import { accountOfRequest, type Credentials, proofOf, shownSession } from './http-clients.ts'
 import type { TokenExpiry } from './token-expiry.ts'
 
 /** What admission of streams needs. */
@@ -24,6 +25,7 @@ export type AdmitStreamDeps = {
   readonly inboxes: Inboxes
   readonly delivery: Delivery
   readonly frames: Frames
+  readonly accounts: Accounts
   readonly entering: Entering
   /** Generates an id for a stream that names none. */
   readonly newClientId: () => string
@@ -64,8 +66,10 @@ export function createAdmitStream(deps: AdmitStreamDeps): AdmitStream {
     const isProven = session !== undefined || subject !== undefined
     deps.checkSubject(credential, credentials.clientId)
     const id = takeId(credentials.clientId, isProven)
+    const identity = identityOf(authenticated, id, { ...proofOf(sessions, credentials), isReadOnly: true })
     const client = deps.entering.enter({
-      identity: identityOf(authenticated, id, { ...proofOf(sessions, credentials), isReadOnly: true }),
+      identity,
+      account: accountOfRequest(deps.accounts, identity, credentials, address),
       kind: 'stream',
       profile: { clientType: 'service', ...credential?.profile },
       echo: true,

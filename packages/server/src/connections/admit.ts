@@ -140,13 +140,16 @@ export class Admission {
 
   /** Admits a connection and welcomes it, or throws `Refused`. The promise ends when it is welcomed. */
   admit(arrival: ConnectRequest, transport: Transport): { client: Client; welcomed: Maybe<void> } {
-    const { inboxes, delivery, expiry } = this.#deps
+    const { inboxes, delivery, expiry, accounts } = this.#deps
     const { authenticated } = arrival
     if (authenticated === undefined) throw new Error('a connection is admitted that was not authenticated')
     const { credential } = authenticated
-    const { id, session, secret, isResumed } = this.#takeIdentity(arrival, credential)
+    const { id, session, secret, isResumed } = this.#takeIdentity(arrival, authenticated)
+    const proof = { isProven: true, holder: holderOf(secret), isReadOnly: false }
+    const identity = identityOf(authenticated, id, proof)
     const client = this.#entering.enter({
-      identity: identityOf(authenticated, id, { isProven: true, holder: holderOf(secret), isReadOnly: false }),
+      identity,
+      account: accounts.of(identity, arrival.address),
       kind: 'connection',
       profile: { ...session.profile, ...arrival.profile, ...credential?.profile },
       echo: arrival.echo,
@@ -208,8 +211,9 @@ export class Admission {
   }
 
   /** An id belongs to the holder of its session while that lives, connected or not; a token proves it too. */
-  #takeIdentity({ clientId, session: secret, profile }: ConnectRequest, credential?: Credential): TakenIdentity {
-    const { sessions } = this.#deps
+  #takeIdentity(arrival: ConnectRequest, { credential, subject }: Authenticated): TakenIdentity {
+    const { clientId, session: secret, profile, address } = arrival
+    const { sessions, accounts } = this.#deps
     const subjects = credential?.subjects ?? []
     const id = clientId ?? this.#deps.newClientId()
     const resumed = secret === undefined || clientId === undefined ? undefined : sessions.find(id, secret)
@@ -224,8 +228,13 @@ export class Admission {
       sessions.resume(resumed)
       return { id, session: resumed, secret: secret!, isResumed: true }
     }
-    const own = { clientType: 'human' as const, ...profile, ...credential?.profile }
-    return { id, ...sessions.begin(id, own, { former: secret, subjects }), isResumed: false }
+    const begun = {
+      clientId: id,
+      account: accounts.of({ id, subject }, address),
+      profile: { clientType: 'human' as const, ...profile, ...credential?.profile },
+      subjects,
+    }
+    return { id, ...sessions.begin(begun, secret), isResumed: false }
   }
 
   #refuseTaken(id: string, other: ReturnType<Directory['find']>, isProven: boolean): void {

@@ -29,7 +29,7 @@ export type EnterDeps = {
 }
 
 /** What a client is created with. */
-type NewClient = Pick<Client, 'identity' | 'kind' | 'seq' | 'profile' | 'echo' | 'transport' | 'address'>
+type NewClient = Pick<Client, 'identity' | 'account' | 'kind' | 'seq' | 'profile' | 'echo' | 'transport' | 'address'>
 
 /** A client to be. */
 type Entrant = Omit<NewClient, 'seq'> & { readonly isResumed: boolean }
@@ -43,7 +43,7 @@ export type Welcomed = {
 
 /** Creates a client, which is in no list. */
 export function createClient(own: NewClient, clock: Clock): Client {
-  const { identity, kind, seq, profile, echo, transport, address } = own
+  const { identity, account, kind, seq, profile, echo, transport, address } = own
   const now = clock.monotonic()
   return {
     id: identity.id,
@@ -51,6 +51,7 @@ export function createClient(own: NewClient, clock: Clock): Client {
     seq,
     profile,
     identity,
+    account,
     echo,
     connectedAt: clock.now(),
     connectedAtMonotonic: now,

@@ -13,6 +13,7 @@ import type { Identity } from '../auth/identity.ts'
 import { holderOf } from '../auth/secrets.ts'
 import type { Directory } from '../cluster/cluster.ts'
 import type { Clock } from '../kit/clock.ts'
+import type { Account, Accounts } from '../limits/accounts.ts'
 import type { ReplySink } from '../state/caller.ts'
 import type { Client } from '../state/model.ts'
 import type { Session, Sessions } from '../state/sessions.ts'
@@ -38,19 +39,32 @@ type HttpClientDeps = {
   readonly directory: Pick<Directory, 'find'>
   readonly sessions: Sessions
   readonly permissions: Pick<ConfiguredPermissions, 'bound'>
+  readonly accounts: Accounts
   /** Generates an id for a client that names none. */
   readonly newHttpClientId: () => string
 }
 
 /**
  * Accepts the caller of a request from this address, under `anonymousId` where it names no client id;
- * `unauthenticated`, `client_id_in_use`. Returns what creates its clients, one for each reply that it waits for.
+ * `unauthenticated`, `client_id_in_use`. Returns what creates its clients, one for each reply that it waits for, with
+ * their account.
  */
 export type AcceptHttpClient = (
   credentials: Credentials,
   address: string,
   anonymousId?: string,
-) => (caller: ReplySink) => Client
+) => ((caller: ReplySink) => Client) & { readonly account: Account }
+
+/** The account of a request: a client id that was made for it alone has none of its own. */
+export const accountOfRequest = (
+  accounts: Accounts,
+  identity: Identity,
+  { clientId }: Credentials,
+  address: string,
+): Account =>
+  clientId === undefined && identity.subject === undefined
+    ? accounts.ofAddress(address)
+    : accounts.of(identity, address)
 
 /** The session that a request shows, as it is; undefined where it shows none. */
 export function shownSession(sessions: Sessions, { clientId, session }: Credentials): Session | undefined {
@@ -73,23 +87,25 @@ export function proofOf(sessions: Sessions, credentials: Credentials): Pick<Iden
 
 /** Creates the function that accepts them. */
 export function createHttpClientFactory(deps: HttpClientDeps): AcceptHttpClient {
-  const { clock, directory, sessions, newHttpClientId } = deps
+  const { clock, directory, sessions, accounts, newHttpClientId } = deps
   const isTaken = (id: string) => directory.find(id) !== undefined || sessions.get(id) !== undefined
   return (credentials, address, anonymousId) => {
     const { authenticated, clientId } = credentials
     const id = clientId ?? anonymousId ?? newHttpClientId()
     const identity = identityOf(authenticated, id, { ...proofOf(sessions, credentials), isReadOnly: false })
     authorize(identity, 'use_id', { isTaken: isTaken(identity.id) })
+    const account = accountOfRequest(accounts, identity, credentials, address)
     const profile = { clientType: 'service' as const, ...authenticated.credential?.profile }
     const bound = deps.permissions.bound(identity, profile.clientType)
-    return (caller) => {
+    const create = (caller: ReplySink) => {
       const transport = new NullTransport(caller)
-      const own = { identity: bound, kind: 'call', seq: 0, profile, echo: true, transport, address } as const
+      const own = { identity: bound, account, kind: 'call', seq: 0, profile, echo: true, transport, address } as const
       const client = createClient(own, clock)
       client.frames = 1
       client.caller = caller
       return client
     }
+    return Object.assign(create, { account })
   }
 }
 

@@ -37,9 +37,20 @@ const limits: { readonly [Code in ErrorCode]?: LimitName } = {
   room_full: 'room_participants',
 }
 
+/** Limits of one client, or of the clients of one address: their errors name the setting. */
+const limitOfSetting: Readonly<Record<string, LimitName>> = {
+  ARQONBUS_MAX_ROOMS_PER_CLIENT: 'rooms_per_client',
+  ARQONBUS_MAX_ROOMS_PER_ADDRESS: 'rooms_per_address',
+  ARQONBUS_MAX_CHANNELS_PER_CLIENT: 'channels_per_client',
+  ARQONBUS_MAX_CHANNELS_PER_ADDRESS: 'channels_per_address',
+  ARQONBUS_MAX_SUBSCRIPTIONS_TOTAL: 'subscriptions_total',
+  ARQONBUS_METADATA_BYTES: 'metadata_bytes',
+}
+
 /** The limit that an error names. Rates of messages and commands are counted where they are measured. */
 const limitOf = ({ code, details }: CodedError): LimitName | undefined => {
-  const { limit } = details ?? {}
+  const { limit, setting } = details ?? {}
+  if (typeof setting === 'string') return limitOfSetting[setting]
   return limit === 'dedup_bytes' || limit === 'queued_bytes' || limit === 'fanout_bytes' ? limit : limits[code]
 }
 

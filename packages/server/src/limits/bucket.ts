@@ -24,3 +24,7 @@ export function takeFrom(bucket: Bucket, rate: Rate, now: number, tokens = 1): b
 /** Milliseconds until there is a token, or so many. */
 export const waitMs = (bucket: Bucket, rate: Rate, tokens = 1): number =>
   Math.max(1, Math.ceil(((tokens - bucket.tokens) * 1000) / rate.perSecond))
+
+/** Whether a bucket is as full as one that nothing was taken from. */
+export const isFull = ({ tokens, at }: Bucket, { perSecond, burst }: Rate, now: number): boolean =>
+  tokens + ((now - at) * perSecond) / 1000 >= burst

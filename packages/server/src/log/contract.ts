@@ -8,11 +8,14 @@
  */
 import type { CodedError, DurabilityLevel, ParsedEnvelope, Position } from '@arqonbus/protocol'
 import type { Maybe } from '../kit/maybe.ts'
+import type { Account } from '../limits/accounts.ts'
 import type { StorageDriver } from '../observability/metric-labels.ts'
 
 /** A message on its way into a log. */
 export type Draft = {
   readonly envelope: ParsedEnvelope
+  /** The account of its sender: what is kept of it counts as used by that (docs/protocol.md#budgets). */
+  readonly account: Account
   /**
    * True where the sender asked for an acknowledgement: the same id again is recognised
    * (docs/protocol.md#acknowledgement).
@@ -92,6 +95,10 @@ export type LogOptions = {
   readonly size: number
   /** Milliseconds that a message is kept. */
   readonly ttlMs: number
+  /** Bytes kept: above it the oldest messages are removed. Undefined where only all logs together are bounded. */
+  readonly maxBytes?: number
+  /** True for an inbox: inboxes have a budget of their own. */
+  readonly isInbox?: true
 }
 
 /** The bounds of a log. For an empty one `first` is `last`. */
@@ -245,7 +252,9 @@ export type LogDriver<Subject, D extends Draft = Draft> = {
 /** What a driver holds on this node. */
 export type LogUsage = {
   readonly messages: number
+  /** Bytes of messages of channels and rooms, and of those of inboxes. */
   readonly bytes: number
+  readonly inboxBytes: number
   readonly dedupBytes: number
   /** Messages that wait for a log that is away, or on their way to it. */
   readonly queuedMessages: number

@@ -1,10 +1,14 @@
 import { describe, expect, test } from 'bun:test'
 import { createRandom } from '@arqonbus/testing'
+import { Account, Source } from '../limits/accounts.ts'
 import { createDedup, type Fingerprint } from './dedup.ts'
 
 const WINDOW_MS = 1000
 const MOST_OF_FIRST = 1024
 const FIRST_BYTES = 44 * MOST_OF_FIRST
+
+/** Each message is of another sender, from another address: none uses more than a share. */
+const accountOf = (i: number) => new Account(`sender-${i}`, new Source(`address-${i}`))
 
 /** The print of message `i`; `content` tells one content from another. */
 const printOf = (i: number, content = 0): Fingerprint => ({
@@ -12,6 +16,7 @@ const printOf = (i: number, content = 0): Fingerprint => ({
   idHigh: i + 1,
   contentLow: content,
   contentHigh: content,
+  account: accountOf(i),
 })
 
 test('deduplication finds a message with its position and detects other content', () => {
@@ -27,7 +32,7 @@ test('fingerprints with the same slot are not confused', () => {
   const dedup = createDedup(WINDOW_MS, 1 << 20)
   const alike = Array.from(
     { length: 50 },
-    (_, i): Fingerprint => ({ idLow: 3, idHigh: i, contentLow: i, contentHigh: 0 }),
+    (_, i): Fingerprint => ({ idLow: 3, idHigh: i, contentLow: i, contentHigh: 0, account: accountOf(i) }),
   )
   alike.forEach((print, i) => dedup.add(print, 1, i + 1, 1))
   expect(alike.map((print) => dedup.find(print, 1))).toEqual(alike.map((_, i) => ({ kind: 'same', ms: 1, n: i + 1 })))
@@ -51,7 +56,7 @@ test('a message sent again after its window takes its slot again and is found th
   for (let round = 0; round < 10 * MOST_OF_FIRST; round++) {
     now += WINDOW_MS + 1
     expect(dedup.find(printOf(1, round), now)).toBeUndefined()
-    expect(dedup.hasRoom(now)).toBe(true)
+    expect(dedup.hasRoom(printOf(1, round), now)).toBe(true)
     dedup.add(printOf(1, round), now, round + 1, now)
   }
   expect(dedup.find(printOf(1, 10 * MOST_OF_FIRST - 1), now)).toEqual({ kind: 'same', ms: now, n: 10 * MOST_OF_FIRST })
@@ -61,7 +66,7 @@ describe('the bytes', () => {
   /** Adds until there is no room; returns how many fitted. */
   const fill = (dedup: ReturnType<typeof createDedup>, now: number) => {
     let count = 0
-    while (dedup.hasRoom(now)) dedup.add(printOf(count), now, ++count, now)
+    while (dedup.hasRoom(printOf(count), now)) dedup.add(printOf(count), now, ++count, now)
     return count
   }
 
@@ -86,14 +91,14 @@ describe('the bytes', () => {
   test('full deduplication memory is freed only after the window, which is never shortened', () => {
     const dedup = createDedup(WINDOW_MS, 3 * FIRST_BYTES)
     fill(dedup, 0)
-    expect(dedup.hasRoom(WINDOW_MS)).toBe(false)
+    expect(dedup.hasRoom(printOf(-1), WINDOW_MS)).toBe(false)
     expect(dedup.find(printOf(0), WINDOW_MS)).toBeDefined()
-    expect(dedup.hasRoom(WINDOW_MS + 1)).toBe(true)
+    expect(dedup.hasRoom(printOf(-1), WINDOW_MS + 1)).toBe(true)
     expect(dedup.find(printOf(0), WINDOW_MS + 1)).toBeUndefined()
   })
 
   test('with less memory than one segment there is no room at all', () => {
-    expect(createDedup(WINDOW_MS, FIRST_BYTES - 1).hasRoom(0)).toBe(false)
+    expect(createDedup(WINDOW_MS, FIRST_BYTES - 1).hasRoom(printOf(0), 0)).toBe(false)
   })
 })
 
@@ -125,7 +130,7 @@ test('deduplication finds the messages that a map of times would find', () => {
           ? { kind: 'same' as const, ms: before.ms, n: before.n }
           : { kind: 'conflict' as const }
       expect(dedup.find(printOf(i, content), now)).toEqual(expected)
-      if (!isKnown && dedup.hasRoom(now)) {
+      if (!isKnown && dedup.hasRoom(printOf(i, content), now)) {
         dedup.add(printOf(i, content), now, n, now)
         known.set(i, { ms: now, n, content })
       }

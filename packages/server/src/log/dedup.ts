@@ -7,9 +7,15 @@
  * arrays, one behind the other, and a small table of numbers finds it: to look for a message that is not there, which
  * is what nearly every look is, touches 4 bytes of a segment. 44 bytes a message; a Map of strings takes 190 to 260.
  *
+ * What each account has in here is counted, by segment: so one that sends very much cannot use up what others need.
+ *
  * All times here are running time (`kit/clock.ts`): a wall clock that is set makes no message forgotten early, and
  * keeps none for hours.
  */
+
+import type { Account } from '../limits/accounts.ts'
+import { Budget } from '../limits/budget.ts'
+import type { Usage } from '../limits/usage.ts'
 
 /** Four 32-bit halves of digests, two 64-bit numbers, its age, and two slots of the table. */
 const MESSAGE_BYTES = 4 * 4 + 2 * 8 + 4 + 2 * 4
@@ -40,25 +46,52 @@ type Segment = {
   readonly offsets: Uint32Array
   readonly beganAt: number
   used: number
+  /** How many messages of each account it has. */
+  readonly tallies: Tally[]
   /** When the newest message came. */
   newestAt: number
 }
 
+/** Messages of one account in one segment. */
+type Tally = { readonly segment: Segment; readonly usage: Usage; count: number }
+
 /** What is known of an id: nothing, that it was taken at a position, or that other content has it. */
 export type Found = { readonly kind: 'same'; readonly ms: number; readonly n: number } | { readonly kind: 'conflict' }
 
-/** One message to look for: the digest of (log, sender, id), and the digest of its content. */
-export type Fingerprint = { idLow: number; idHigh: number; contentLow: number; contentHigh: number }
+/** One message to look for: the digest of (log, sender, id), the digest of its content, and the account of its sender. */
+export type Fingerprint = {
+  idLow: number
+  idHigh: number
+  contentLow: number
+  contentHigh: number
+  account: Account | undefined
+}
 
 /** The memory of one node: remembers for `windowMs`, in at most `maxBytes`. */
 export function createDedup(windowMs: number, maxBytes: number) {
   /** Oldest first. */
   const segments: Segment[] = []
   let bytes = 0
+  /** By how many bytes of messages are remembered, whose they are. */
+  const budget = new Budget(maxBytes)
+  /** The last tally of each account. */
+  const tallies = new WeakMap<Account, Tally>()
 
+  const drop = (segment: Segment) => {
+    bytes -= segmentBytes(segment)
+    for (const { usage, count } of segment.tallies) usage.remove(count * MESSAGE_BYTES)
+  }
   /** Forgets messages that are older than the window. */
   const sweep = (now: number): void => {
-    while (segments.length > 0 && segments[0]!.newestAt + windowMs < now) bytes -= segmentBytes(segments.shift()!)
+    while (segments.length > 0 && segments[0]!.newestAt + windowMs < now) drop(segments.shift()!)
+  }
+  const tallyOf = (account: Account, segment: Segment): Tally => {
+    const last = tallies.get(account)
+    if (last?.segment === segment) return last
+    const tally = { segment, usage: last?.usage ?? budget.of(account), count: 0 }
+    tallies.set(account, tally)
+    segment.tallies.push(tally)
+    return tally
   }
   /**
    * The next segment is eight times the last, so that a quiet node stays small and a busy one has few; or what is left
@@ -87,8 +120,14 @@ export function createDedup(windowMs: number, maxBytes: number) {
       }
       return undefined
     },
-    /** Whether there is room for one more: within the bytes allowed, and without shortening the window. */
-    hasRoom(now: number): boolean {
+    /**
+     * Whether there is room for one more of an account: within the bytes allowed, and its share of them, and without
+     * shortening the window.
+     */
+    hasRoom(print: Fingerprint, now: number): boolean {
+      const account = print.account!
+      if (!budget.admits(account, MESSAGE_BYTES)) sweep(now)
+      if (!budget.admits(account, MESSAGE_BYTES)) return false
       const last = segments.at(-1)
       if (last !== undefined && last.used < last.room) return true
       sweep(now)
@@ -101,6 +140,9 @@ export function createDedup(windowMs: number, maxBytes: number) {
         segments.push(segment)
         bytes += segmentBytes(segment)
       }
+      const tally = tallyOf(print.account!, segment)
+      tally.count++
+      tally.usage.add(MESSAGE_BYTES)
       const at = segment.used++
       // One past its time may come again: from now on its slot is the new one's.
       segment.table[slotOf(segment, print)] = ((print.idHigh >>> NUMBER_BITS) << NUMBER_BITS) | (at + 1)
@@ -130,6 +172,7 @@ function newSegment(room: number, now: number): Segment {
     offsets: new Uint32Array(room),
     beganAt: now,
     used: 0,
+    tallies: [],
     newestAt: now,
   }
 }

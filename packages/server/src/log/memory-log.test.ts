@@ -12,7 +12,15 @@ logSuite('that answers later', 'node', (settings) => {
 
 test('the heads of the most recently closed logs are remembered, up to the allowed number', () => {
   const clock = testClock()
-  const settings = { clock, maxBytes: 1 << 20, dedupWindowMs: 1000, dedupBytes: 1 << 20, maxClosed: 2, expired() {} }
+  const settings = {
+    clock,
+    maxBytes: 1 << 20,
+    inboxBytes: 1 << 20,
+    dedupWindowMs: 1000,
+    dedupBytes: 1 << 20,
+    maxClosed: 2,
+    expired() {},
+  }
   const driver = createMemoryLog<string, Draft>(settings)
   driver.listen({ delivered() {}, settled() {} } as unknown as LogListener<string, Draft>)
   const names = ['a', 'b', 'c']

@@ -5,6 +5,8 @@ import { CodedError, encodeStored, type Position } from '@arqonbus/protocol'
 import { type Clock, isoTime, positionUpToN } from '../kit/clock.ts'
 import { createOldestFirst, type OldestFirst } from '../kit/oldest-first.ts'
 import { textBytes } from '../kit/text.ts'
+import type { Account } from '../limits/accounts.ts'
+import { Usage, type User } from '../limits/usage.ts'
 import type { ExpiryReason } from '../observability/metric-labels.ts'
 import { type ClosedLog, type ClosedLogs, createClosedLogs } from './closed.ts'
 import {
@@ -28,12 +30,17 @@ import { redactIn } from './redact.ts'
 import { closedRefusal, conflictRefusal, refusal } from './refusals.ts'
 import { Ring } from './ring.ts'
 import { newSecret } from './secret.ts'
+import { SharedBytes, type SharingLog } from './shared-bytes.ts'
 
 /** Settings of all logs of a process together. */
 export type MemoryLogOptions = {
   readonly clock: Pick<Clock, 'now' | 'nowAt' | 'monotonic'>
-  /** Bytes of all messages together; the oldest go first. */
+  /**
+   * Bytes of all messages of channels and rooms together, and of all inboxes together. Whose messages take most loses
+   * the oldest ones.
+   */
   readonly maxBytes: number
+  readonly inboxBytes: number
   readonly dedupWindowMs: number
   readonly dedupBytes: number
   /** The number of closed logs whose heads are remembered. */
@@ -45,12 +52,6 @@ export type MemoryLogOptions = {
 /** A driver whose logs live and die with the process. */
 export function createMemoryLog<Subject, D extends Draft>(options: MemoryLogOptions): LogDriver<Subject, D> {
   const dedup = createDedup(options.dedupWindowMs, options.dedupBytes)
-  const byAge = createOldestFirst<MemoryLog<Subject, D>>({
-    keyOf: (log) => log.firstAt(),
-    dropped(log) {
-      log.isInByAge = false
-    },
-  })
   const byEnd = createOldestFirst<MemoryLog<Subject, D>>({
     keyOf: (log) => log.firstEndsAt(),
     dropped(log) {
@@ -60,13 +61,13 @@ export function createMemoryLog<Subject, D extends Draft>(options: MemoryLogOpti
   const shared: Shared<Subject, D> = {
     ...options,
     dedup,
-    byAge,
+    history: new SharedBytes(options.maxBytes),
+    inboxes: new SharedBytes(options.inboxBytes),
     byEnd,
     logs: 0,
     closed: createClosedLogs(options.maxClosed),
     listener: undefined,
     messages: 0,
-    bytes: 0,
     closedMs: 0,
   }
   return {
@@ -91,13 +92,15 @@ export function createMemoryLog<Subject, D extends Draft>(options: MemoryLogOpti
     sweep() {
       const now = options.clock.monotonic()
       for (let log = byEnd.peek(); log !== undefined && log.firstEndsAt()! <= now; log = byEnd.peek()) log.expire(now)
-      byAge.prune(shared.logs)
       byEnd.prune(shared.logs)
+      shared.history.sweep()
+      shared.inboxes.sweep()
       dedup.sweep(now)
     },
     usage: () => ({
       messages: shared.messages,
-      bytes: shared.bytes,
+      bytes: shared.history.budget.used,
+      inboxBytes: shared.inboxes.budget.used,
       dedupBytes: dedup.bytes(),
       queuedMessages: 0,
       queuedBytes: 0,
@@ -108,8 +111,8 @@ export function createMemoryLog<Subject, D extends Draft>(options: MemoryLogOpti
 
 type Shared<Subject, D extends Draft> = MemoryLogOptions & {
   readonly dedup: ReturnType<typeof createDedup>
-  /** Logs by when their oldest message came. */
-  readonly byAge: OldestFirst<MemoryLog<Subject, D>>
+  readonly history: SharedBytes
+  readonly inboxes: SharedBytes
   /** Logs by when the time of their oldest message is over. */
   readonly byEnd: OldestFirst<MemoryLog<Subject, D>>
   /** How many logs hold messages. */
@@ -117,7 +120,6 @@ type Shared<Subject, D extends Draft> = MemoryLogOptions & {
   readonly closed: ClosedLogs
   listener: LogListener<Subject, D> | undefined
   messages: number
-  bytes: number
   /** The latest time in a position of all logs that were closed. */
   closedMs: number
 }
@@ -132,15 +134,14 @@ const contentDigests = new ContentDigests(seed)
  * The fingerprint of the draft that is being appended. One object serves all logs: an append looks for it and adds it
  * in one synchronous call, so that no message costs an object.
  */
-const scratchFingerprint: Fingerprint = { idLow: 0, idHigh: 0, contentLow: 0, contentHigh: 0 }
+const scratchFingerprint: Fingerprint = { idLow: 0, idHigh: 0, contentLow: 0, contentHigh: 0, account: undefined }
 
 /**
  * One log. A class, because there may be a hundred thousand: methods are shared, and each has its fields and nothing
  * else.
  */
-class MemoryLog<Subject, D extends Draft> implements Log<D> {
-  /** Whether the two heaps know of it. */
-  isInByAge = false
+class MemoryLog<Subject, D extends Draft> implements Log<D>, SharingLog {
+  /** Whether the heap knows of it. */
   isInByEnd = false
   readonly #shared: Shared<Subject, D>
   readonly #key: string
@@ -197,7 +198,7 @@ class MemoryLog<Subject, D extends Draft> implements Log<D> {
       const found = shared.dedup.find(fingerprint, at)
       if (found?.kind === 'same') return listener.settled(this.#subject, draft, { kind: 'duplicate', position: found })
       if (found?.kind === 'conflict') return listener.settled(this.#subject, draft, conflictRefusal(draft))
-      if (!shared.dedup.hasRoom(at))
+      if (!shared.dedup.hasRoom(fingerprint, at))
         return listener.settled(this.#subject, draft, refusal(dedupFull(shared.dedupWindowMs)))
     }
     const now = shared.clock.nowAt(at)
@@ -208,7 +209,7 @@ class MemoryLog<Subject, D extends Draft> implements Log<D> {
     const n = ++this.#n
     if (draft.deduplicated) shared.dedup.add(scratchFingerprint, ms, n, at)
     const entry = { ms, n, text: encodeStored(draft.envelope, isoTime(ms), positionUpToN(ms), n) }
-    this.#keep(entry, at)
+    this.#keep(entry, draft.account, at)
     listener.delivered(this.#subject, entry, draft)
     listener.settled(this.#subject, draft, draft.wantsPosition ? { kind: 'appended', position: entry } : APPENDED)
   }
@@ -250,7 +251,6 @@ class MemoryLog<Subject, D extends Draft> implements Log<D> {
     this.expire(this.#shared.clock.monotonic())
     const redacted = redactIn(this.isEmpty() ? undefined : this.#ring, position)
     if (redacted === undefined) return false
-    this.#shared.bytes += redacted.moreBytes
     const { isNew, tombstone } = redacted
     if (isNew) this.#shared.listener!.redacted(this.#subject, this, tombstone, tombstone)
     return true
@@ -319,46 +319,87 @@ class MemoryLog<Subject, D extends Draft> implements Log<D> {
     scratchFingerprint.idHigh = idDigest.high
     scratchFingerprint.contentLow = content.low
     scratchFingerprint.contentHigh = content.high
+    scratchFingerprint.account = draft.account
     return scratchFingerprint
   }
 
-  #keep(entry: Entry, at: number): void {
+  #keep(entry: Entry, account: Account, at: number): void {
     const shared = this.#shared
-    if (this.#options.size === 0) {
+    const { size, maxBytes } = this.#options
+    if (size === 0) {
       this.#goneMs = entry.ms
       return shared.expired('length', 1)
     }
-    if (this.#ring?.length === this.#options.size) this.#drop('length', 1)
-    this.#ring ??= new Ring()
-    if (this.#ring.length === 0) shared.logs++
-    const bytes = textBytes(entry.text)
-    this.#ring.push(entry, bytes, at)
-    shared.messages++
-    shared.bytes += bytes
-    if (!this.isInByAge) {
-      this.isInByAge = true
-      shared.byAge.add(this)
+    if (this.#ring === undefined) {
+      this.#ring = new Ring()
+      shared.logs++
     }
+    const ring = this.#ring
+    const bytes = textBytes(entry.text)
+    const usage = ring.usageOf(account) ?? ring.addUsage(new Usage<User>(this, this.#sharedBytes.budget.of(account)))
+    // In a full log with one sender, what comes and what goes is one change of what that uses.
+    const gone = ring.length === size ? this.#makeSpaceFor(usage, ring) : 0
+    ring.push(entry, bytes, at, usage)
+    shared.messages++
+    if (bytes !== gone) usage.add(bytes - gone)
+    if (!usage.isListed && ring.length === 1) this.#sharedBytes.isFront(usage)
     if (!this.isInByEnd) {
       this.isInByEnd = true
       shared.byEnd.add(this)
     }
-    while (shared.bytes > shared.maxBytes) {
-      const oldest = shared.byAge.peek()
-      if (oldest === undefined) break
-      oldest.#drop('bytes', 1)
-    }
+    while (maxBytes !== undefined && ring.bytes > maxBytes) this.#drop('bytes', 1)
+    this.#sharedBytes.keep()
+  }
+
+  /**
+   * Drops the oldest message of a full log. Returns its bytes where they still count as used by the usage that the next
+   * message is part of, else 0.
+   */
+  #makeSpaceFor(usage: Usage, ring: Ring): number {
+    this.#goneMs = ring.firstMs
+    const front = ring.usageAt(ring.firstN)!
+    const bytes = ring.shift()
+    this.#shared.messages--
+    if (front !== usage) ring.removeBytes(front, bytes)
+    if (ring.length > 0) this.#frontMoved(ring)
+    this.#shared.expired('length', 1)
+    return front === usage ? bytes : 0
+  }
+
+  #frontMoved(ring: Ring): void {
+    const front = ring.usageAt(ring.firstN)!
+    if (!front.isListed) this.#sharedBytes.isFront(front)
+  }
+
+  get #sharedBytes(): SharedBytes {
+    return this.#options.isInbox === true ? this.#shared.inboxes : this.#shared.history
+  }
+
+  /** What the sender of the oldest message uses here. */
+  get front(): Usage | undefined {
+    return this.isEmpty() ? undefined : this.#ring!.usageAt(this.#ring!.firstN)
+  }
+
+  /** Drops the oldest message of which this usage is made, with those before it: a log has no holes. */
+  dropOldestOf(usage: Usage): void {
+    const ring = this.#ring!
+    let count = 1
+    while (ring.usageAt(ring.firstN + count - 1) !== usage) count++
+    this.#drop('bytes', count)
   }
 
   #drop(reason: ExpiryReason, count: number): void {
     if (count === 0) return
     const shared = this.#shared
+    const ring = this.#ring!
     for (let i = 0; i < count; i++) {
-      this.#goneMs = this.#ring!.firstMs
-      shared.bytes -= this.#ring!.shift()
+      this.#goneMs = ring.firstMs
+      const usage = ring.usageAt(ring.firstN)!
+      ring.removeBytes(usage, ring.shift())
     }
     shared.messages -= count
-    if (this.#ring!.length === 0) {
+    if (ring.length > 0) this.#frontMoved(ring)
+    else {
       shared.logs--
       // An idle channel keeps nothing of what it once held: a ring takes a quarter of a KiB even when it is empty.
       this.#ring = undefined

@@ -1,4 +1,6 @@
 /** The messages of one log in memory: a ring that grows on demand, so that an idle channel costs next to nothing. */
+import type { Account } from '../limits/accounts.ts'
+import type { Usage } from '../limits/usage.ts'
 import type { Entry, ReadQuery } from './contract.ts'
 
 /** The first capacity that is allotted; it doubles up to the size of the log. */
@@ -11,14 +13,21 @@ export class Ring {
   #sizes: number[] = []
   /** When each was pushed, in the time by which entries grow old. */
   #ages: number[] = []
+  /** What each is a part of: what its sender uses in this log. */
+  #usages: (Usage | undefined)[] = []
+  /** That of the sender of the last entry: most logs have one sender. */
+  #last: Usage | undefined
+  /** That of each sender, once there were two. */
+  #bySender: Map<Account, Usage> | undefined
   #start = 0
-  /** Entries held. */
+  /** Entries held, and their bytes. */
   length = 0
+  bytes = 0
   /** The number of the oldest entry held; meaningless while empty. */
   firstN = 0
 
   /** Adds the entry after the last. The caller has made room: `length` is below the size of the log. */
-  push({ n, ms, text }: Entry, bytes: number, pushedAt: number): void {
+  push({ n, ms, text }: Entry, bytes: number, pushedAt: number, usage?: Usage): void {
     if (this.length === 0) this.firstN = n
     if (this.length === this.#texts.length) this.#grow()
     const at = (this.#start + this.length) & (this.#texts.length - 1)
@@ -26,7 +35,9 @@ export class Ring {
     this.#times[at] = ms
     this.#sizes[at] = bytes
     this.#ages[at] = pushedAt
+    this.#usages[at] = usage
     this.length++
+    this.bytes += bytes
   }
 
   /**
@@ -36,7 +47,9 @@ export class Ring {
   shift(): number {
     if (this.length === 0) throw new Error('shift of an empty ring')
     const bytes = this.#sizes[this.#start]!
+    this.bytes -= bytes
     this.#texts[this.#start] = undefined
+    this.#usages[this.#start] = undefined
     this.#start = (this.#start + 1) & (this.#texts.length - 1)
     this.firstN++
     if (--this.length === 0) {
@@ -44,6 +57,7 @@ export class Ring {
       this.#times = []
       this.#sizes = []
       this.#ages = []
+      this.#usages = []
       this.#start = 0
     }
     return bytes
@@ -68,6 +82,10 @@ export class Ring {
     const more = bytes - this.#sizes[at]!
     this.#texts[at] = text
     this.#sizes[at] = bytes
+    this.bytes += more
+    // No text is empty, so what is used stays above nothing.
+    if (more > 0) this.#usages[at]?.add(more)
+    else this.#usages[at]?.remove(-more)
     return more
   }
 
@@ -119,6 +137,37 @@ export class Ring {
     return this.#sizes[(this.#start + n - this.firstN) & (this.#sizes.length - 1)]!
   }
 
+  /** What an account uses here, if it has entries here. */
+  usageOf(account: Account): Usage | undefined {
+    const last = this.#last
+    if (last !== undefined && last.parent!.owner === account) return last
+    const usage = this.#bySender?.get(account)
+    if (usage !== undefined) this.#last = usage
+    return usage
+  }
+
+  /** Adds what an account uses, of which there is nothing here yet; returns it. */
+  addUsage(usage: Usage): Usage {
+    const last = this.#last
+    if (last !== undefined) {
+      this.#bySender ??= new Map([[senderOf(last), last]])
+      this.#bySender.set(senderOf(usage), usage)
+    }
+    this.#last = usage
+    return usage
+  }
+
+  /** An entry has left: so much less is used. */
+  removeBytes(usage: Usage, bytes: number): void {
+    usage.remove(bytes)
+    if (usage.amount === 0 && usage !== this.#last) this.#bySender?.delete(senderOf(usage))
+  }
+
+  /** What entry `n`, which is held, is a part of. */
+  usageAt(n: number): Usage | undefined {
+    return this.#usages[(this.#start + n - this.firstN) & (this.#usages.length - 1)]
+  }
+
   /** The capacity is a power of two, so that an index wraps with a mask. */
   #grow(): void {
     const capacity = Math.max(FIRST_CAPACITY, this.#texts.length * 2)
@@ -126,20 +175,25 @@ export class Ring {
     const times = new Array<number>(capacity)
     const sizes = new Array<number>(capacity)
     const ages = new Array<number>(capacity)
+    const usages = new Array<Usage | undefined>(capacity)
     for (let i = 0; i < this.length; i++) {
       const at = (this.#start + i) & (this.#texts.length - 1)
       texts[i] = this.#texts[at]
       times[i] = this.#times[at]!
       sizes[i] = this.#sizes[at]!
       ages[i] = this.#ages[at]!
+      usages[i] = this.#usages[at]
     }
     this.#texts = texts
     this.#times = times
     this.#sizes = sizes
     this.#ages = ages
+    this.#usages = usages
     this.#start = 0
   }
 }
+
+const senderOf = (usage: Usage): Account => usage.parent!.owner as Account
 
 /** A query whose positions are their numbers. */
 type Numbered = Omit<ReadQuery, 'after' | 'before'> & {

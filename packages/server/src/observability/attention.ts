@@ -39,7 +39,7 @@ const BUSY_PROCESSOR = 0.9
 const MANY_REFUSALS = 10
 
 /** Limits at which nothing is refused: what is oldest goes. To be near them is usual. */
-const harmless: ReadonlySet<string> = new Set(['history_bytes', 'sessions'])
+const harmless: ReadonlySet<string> = new Set(['history_bytes', 'inbox_bytes', 'sessions', 'session_bytes'])
 
 /** Remembers since when conditions hold, from look to look. */
 export class AttentionWatch {

@@ -108,12 +108,19 @@ export const limitNames = [
   'message_bytes',
   'depth',
   'message_rate',
+  'address_rate',
   'command_rate',
   'rooms',
+  'rooms_per_client',
+  'rooms_per_address',
   'channels',
+  'channels_per_client',
+  'channels_per_address',
+  'metadata_bytes',
   'participants',
   'room_participants',
   'subscriptions',
+  'subscriptions_total',
   'dedup_bytes',
   'queued_bytes',
   'fanout_bytes',
@@ -153,7 +160,10 @@ export type LimitName = (typeof limitNames)[number]
 export const configuredLimits = [
   ...limitNames,
   'sessions',
+  'session_bytes',
   'history_bytes',
+  'channel_bytes',
+  'inbox_bytes',
   'redis_queue_bytes',
   'send_buffer_soft_limit',
   'send_buffer_hard_limit',
@@ -178,3 +188,19 @@ export const storageDrivers = ['memory', 'redis'] as const
 
 /** The name of a log driver. */
 export type StorageDriver = (typeof storageDrivers)[number]
+
+/** What is kept for clients, or waits for them, in bytes. */
+export const keptKinds = [
+  'history',
+  'inboxes',
+  'dedup',
+  'metadata',
+  'sessions',
+  'subscriptions',
+  'queued',
+  'send_buffers',
+  'fanout',
+] as const
+
+/** What is kept for clients, or waits for them. */
+export type KeptKind = (typeof keptKinds)[number]

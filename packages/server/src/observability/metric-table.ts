@@ -176,6 +176,11 @@ export const gauges = {
     name: 'arqonbus_connections_paused',
     help: 'Connections that are not read now: their messages are on the way to the log, or they do not read their replies.',
   },
+  keptBytes: {
+    name: 'arqonbus_kept_bytes',
+    label: 'kind',
+    help: 'Bytes that are kept for clients or wait for them, by kind; each kind has a limit. Subscriptions are estimated.',
+  },
   historyBytes: { name: 'arqonbus_history_bytes', help: 'Bytes of log messages in the memory of this process.' },
   historyEntries: { name: 'arqonbus_history_entries', help: 'Log messages in the memory of this process.' },
   storageAvailable: {

@@ -50,8 +50,7 @@ export function createRestore({ rooms, subscriptions, endings, created }: Restor
   return {
     room: (record) => void rooms.restoreRoom(record),
     channel(record) {
-      const made = { name: record.room, type: 'dynamic', createdBy: record.createdBy, holder: record.holder } as const
-      const room = rooms.get(record.room) ?? rooms.createRoom(made)
+      const room = rooms.get(record.room) ?? rooms.restoreRoomOf(record)
       if (!room.builtIn && room.channels.get(record.name)?.hardcoded !== true) restoreChannel(room, record)
     },
   }

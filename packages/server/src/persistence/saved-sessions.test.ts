@@ -1,5 +1,6 @@
 import { expect, test } from 'bun:test'
 import { testClock } from '@arqonbus/testing'
+import { Account, Source } from '../limits/accounts.ts'
 import { createClients } from '../state/clients.ts'
 import { createSessions } from '../state/sessions.ts'
 import { SavedSessions } from './saved-sessions.ts'
@@ -21,7 +22,16 @@ function rig(most = 10) {
     },
     session: async (id, key) => (records.get(id)?.session?.key === key ? records.get(id)?.text : undefined),
   }
-  const sessions = createSessions(most, clock, (id, isNew) => persistence?.changed(id, isNew))
+  const source = new Source('192.0.2.1')
+  const accountOf = (id: string) => new Account(id, source)
+  const sessions = createSessions({
+    maxSessions: most,
+    sessionBytes: 1 << 20,
+    clock,
+    accountOfStored: accountOf,
+    changed: (id, isNew) => persistence?.changed(id, isNew),
+  })
+  const begin = (clientId: string) => sessions.begin({ clientId, account: accountOf(clientId), profile })
   const clients = createClients()
   const saved = new SavedSessions({
     store,
@@ -39,6 +49,7 @@ function rig(most = 10) {
   return {
     persistence: saved,
     sessions,
+    begin,
     records,
     settled: () => saved.writes.flushed(),
     pass(ms: number) {
@@ -50,8 +61,8 @@ function rig(most = 10) {
 }
 
 test('the record of a connected client is rewritten in time and outlives a session', async () => {
-  const { sessions, records, settled, pass, clock } = rig()
-  sessions.begin('ann', profile)
+  const { begin, records, settled, pass, clock } = rig()
+  begin('ann')
   await settled()
   for (let minute = 0; minute < 30; minute++) {
     pass(60_000)
@@ -62,8 +73,8 @@ test('the record of a connected client is rewritten in time and outlives a sessi
 })
 
 test('the record of a disconnected client ends with its session', async () => {
-  const { sessions, records, settled, pass, clock } = rig()
-  const { session } = sessions.begin('ann', profile)
+  const { sessions, begin, records, settled, pass, clock } = rig()
+  const { session } = begin('ann')
   const end = clock.now() + sessionTtlMs
   sessions.keep(session, new Map([['science:a', undefined]]), clock.monotonic() + sessionTtlMs)
   await settled()
@@ -74,8 +85,8 @@ test('the record of a disconnected client ends with its session', async () => {
 })
 
 test('sessions that end, or are evicted because there are too many, are removed from the store', async () => {
-  const { sessions, records, settled, clock } = rig(1)
-  const begun = ['one', 'two', 'three'].map((id) => sessions.begin(id, profile).session)
+  const { sessions, begin, records, settled, clock } = rig(1)
+  const begun = ['one', 'two', 'three'].map((id) => begin(id).session)
   for (const session of begun) sessions.keep(session, new Map(), clock.monotonic() + sessionTtlMs)
   await settled()
   expect([...records.values()].map(({ text }) => text !== undefined)).toEqual([false, false, true])
@@ -85,8 +96,8 @@ test('sessions that end, or are evicted because there are too many, are removed 
 })
 
 test('a secret opens a stored session unless this server knows that it has ended', async () => {
-  const { persistence, sessions, settled, clock } = rig()
-  const { session, secret } = sessions.begin('ann', profile)
+  const { persistence, sessions, begin, settled, clock } = rig()
+  const { session, secret } = begin('ann')
   sessions.keep(session, new Map(), clock.monotonic() + sessionTtlMs)
   await settled()
   sessions.sweep(clock.monotonic() + sessionTtlMs)

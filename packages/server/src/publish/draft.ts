@@ -43,6 +43,7 @@ export function draftOf(client: Client, envelope: ParsedEnvelope, isOwnCopy: boo
   const getsAcknowledgement = isAcknowledged || (isOwnCopy && !client.echo)
   return {
     client,
+    account: client.account,
     envelope,
     deduplicated: isAcknowledged,
     requiresDurability: isMore(askedLevel(envelope)) || askedReplicas(envelope) > 0,

@@ -49,7 +49,10 @@ export function createPublish(deps: PublishDeps): Publish {
     const last = client.lastChannel
     if (last !== undefined && last.name === channel && last.room.name === room && last.ended === undefined) return last
     requireGrant(client.identity, 'publish', room, channel)
-    const found = resolver.resolveOrCreateChannel(room, channel, client.identity, { check: refusePaused })
+    const found = resolver.resolveOrCreateChannel(room, channel, client.identity, {
+      account: client.account,
+      check: refusePaused,
+    })
     authorize(client.identity, 'publish', found)
     client.lastChannel = found
     return found
@@ -64,7 +67,7 @@ export function createPublish(deps: PublishDeps): Publish {
       throw malformed('/channel', 'a channel other than `pm`, which is for `private` envelopes')
     if (envelope.channel === WHOLE_ROOM) {
       requireGrant(client.identity, 'publish', envelope.room, WHOLE_ROOM)
-      const room = resolver.resolveOrCreateRoom(envelope.room, client.identity)
+      const room = resolver.resolveOrCreateRoom(envelope.room, client.identity, client)
       authorize(client.identity, 'broadcast', room)
       const roomLog = room.broadcast as Log<PublishDraft>
       refusePaused(room)

@@ -56,8 +56,8 @@ type RunDeps = {
   readonly ran: (client: Client, command: string | undefined, refused?: ErrorCode) => void
 }
 
-/** The buckets of a connection: one for all that it sends, and one for each of the costly commands. */
-type Rates = Pick<InboundState, 'rate' | 'commandRates'>
+/** The bucket that what a connection sends is paid from. */
+type Rates = Pick<InboundState, 'rate'>
 
 /** Runs the command of an envelope at a moment of running time; a promise where the answer comes later. */
 export type Run = (client: Client, envelope: ParsedEnvelope, now: number, rates: Rates) => Promise<void> | undefined
@@ -110,11 +110,12 @@ export function createRun(deps: RunDeps): Run {
    * The bucket that a command is paid from; takes a token of it. What comes with each message has been paid as a
    * message.
    */
-  const bucketOf = ({ name, rate_limited }: CommandShape, rates: Rates, now: number): Bucket | undefined => {
-    if (!rate_limited) return rates.rate
-    rates.commandRates ??= new Map()
-    return takeCommand(name, rates.commandRates, rate, { now, metrics })
-  }
+  const bucketOf = (
+    { name, rate_limited }: CommandShape,
+    client: Client,
+    rates: Rates,
+    now: number,
+  ): Bucket | undefined => (rate_limited ? takeCommand(name, client.account, rate, { now, metrics }) : rates.rate)
 
   /** In pieces: to read the parameters of a long command, and to check them, takes milliseconds each. */
   function* callOf(
@@ -129,7 +130,7 @@ export function createRun(deps: RunDeps): Run {
     const name = nameOf(payload, isLargeCommand, rates)
     const found = registry.get(name)
     if (found === undefined) throw new CodedError('unknown_command', { name: name.slice(0, 64) })
-    const bucket = bucketOf(found.shape, rates, now)
+    const bucket = bucketOf(found.shape, client, rates, now)
     let { parameters = {} } = payload
     if (isLargeCommand) {
       yield

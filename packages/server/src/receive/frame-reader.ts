@@ -36,7 +36,13 @@ export type FrameReaderDeps = {
   /** Of a frame, and of what one connection sends. */
   readonly limits: Pick<
     Config,
-    'maxMessageBytes' | 'maxDepth' | 'maxViolations' | 'violationWindowMs' | 'rateLimit' | 'sendBufferSoftLimit'
+    | 'maxMessageBytes'
+    | 'maxDepth'
+    | 'maxViolations'
+    | 'violationWindowMs'
+    | 'rateLimit'
+    | 'addressRate'
+    | 'sendBufferSoftLimit'
   >
   readonly versions: ProtocolVersions
   readonly clock: Pick<Clock, 'monotonic' | 'thaw'>
@@ -197,14 +203,21 @@ export class FrameReader<I extends Inbound> {
 
   #checkRate(inbound: I, now: number): void {
     const { limits, metrics, clock } = this.#deps
-    const rate = limits.rateLimit
-    if (rate === null) return
-    const outcome = passes(inbound, rate, now)
-    if (outcome === 'passes') return
-    metrics.limit('message_rate')
-    if (outcome === 'flooding' && isSustained(inbound, rate, { now, thaw: clock.thaw() }))
+    const { rateLimit, addressRate } = limits
+    if (rateLimit === null) return
+    const passage = passes(inbound, { rateLimit, addressRate }, now)
+    if (passage === 'passes') return
+    metrics.limit(passage)
+    if (isSustained(inbound, rateLimit, { now, thaw: clock.thaw() }))
       this.#handler.close(inbound, 'slow_consumer', 'sustained flooding')
-    throw new CodedError('rate_limited', { messages_per_second: rate.perSecond }, waitMs(inbound.rate!, rate))
+    if (passage === 'message_rate')
+      throw new CodedError(
+        'rate_limited',
+        { messages_per_second: rateLimit.perSecond },
+        waitMs(inbound.rate!, rateLimit),
+      )
+    const details = { limit: 'address_rate', messages_per_second: addressRate!.perSecond }
+    throw new CodedError('rate_limited', details, waitMs(inbound.addressRate!, addressRate!))
   }
 
   #mayTake(inbound: I): boolean {

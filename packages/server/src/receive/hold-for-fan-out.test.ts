@@ -2,6 +2,7 @@
 import { expect, test } from 'bun:test'
 import { protocolVersions } from '@arqonbus/protocol'
 import { createFairQueue } from '../kit/fair-queue.ts'
+import { Account, Source } from '../limits/accounts.ts'
 import { silentLogger } from '../observability/logger.ts'
 import { createMetrics } from '../observability/metrics.ts'
 import type { Client } from '../state/model.ts'
@@ -24,6 +25,7 @@ function setUp() {
       maxViolations: 5,
       violationWindowMs: 1000,
       rateLimit: null,
+      addressRate: null,
       sendBufferSoftLimit: 1 << 19,
     },
     versions: protocolVersions,
@@ -47,6 +49,7 @@ function setUp() {
     isCongested: () => false,
     relayTelemetry: () => {},
   } as unknown as ReceiveDeps)
+  const account = new Account('ann', new Source('192.0.2.1'))
   const intakeOf = (id: string, caller?: object) => {
     let isPaused = false
     const transport = {
@@ -61,7 +64,7 @@ function setUp() {
         isPaused = false
       },
     }
-    const client = { id, transport, caller, isClosing: false, frames: 0 } as unknown as Client
+    const client = { id, account, transport, caller, isClosing: false, frames: 0 } as unknown as Client
     const inbound = createInboundState(client)
     const send = (type: string, frameId: string, payload: object = {}) =>
       receive.text(

@@ -1,7 +1,7 @@
 /** What a connection has sent, and what of it is still to be handled. */
 import type { ParsedEnvelope, RouteMemory } from '@arqonbus/protocol'
 import { Queue } from '../kit/queue.ts'
-import type { Bucket } from '../limits/bucket.ts'
+import type { Account } from '../limits/accounts.ts'
 import type { Flood } from '../limits/flood.ts'
 import type { Client } from '../state/model.ts'
 import type { Transport } from '../state/transport.ts'
@@ -11,6 +11,7 @@ import type { TelemetrySubscriber } from '../telemetry/subscribers.ts'
 type Sender = {
   readonly id: string
   readonly address: string | undefined
+  readonly account: Account
   readonly transport: Transport
   /** The last sign of life, in running time. */
   lastHeard: number
@@ -49,8 +50,6 @@ export type InboundState = Inbound<Client> & {
   isHeldBack: boolean
   /** True while it waits for the fan-out: too much of what was published has not gone out yet. */
   isHeldForFanOut: boolean
-  /** The rates of the costly commands, by name. */
-  commandRates: Map<string, Bucket> | undefined
 }
 
 /** What a subscriber of the telemetry server has sent. */
@@ -68,7 +67,8 @@ export const createInbound = <S extends Sender>(sender: S): Inbound<S> => ({
   onHandled: undefined,
   violations: [],
   floods: 0,
-  rate: undefined,
+  rate: sender.account.rate,
+  addressRate: sender.account.source.rate,
 })
 
 /** The state of a new client. */
@@ -79,5 +79,4 @@ export const createInboundState = (client: Client): InboundState => ({
   onSettled: undefined,
   isHeldBack: false,
   isHeldForFanOut: false,
-  commandRates: undefined,
 })

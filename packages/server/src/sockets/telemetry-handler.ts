@@ -20,6 +20,7 @@ import type { Frames } from '../delivery/frames.ts'
 import { type Clock, isoTime } from '../kit/clock.ts'
 import { chain, type Maybe } from '../kit/maybe.ts'
 import { randomId } from '../kit/random-id.ts'
+import type { Accounts } from '../limits/accounts.ts'
 import type { Logger } from '../observability/logger.ts'
 import type { FrameReader } from '../receive/frame-reader.ts'
 import { createInbound, type SubscriberInbound } from '../receive/inbound.ts'
@@ -43,6 +44,7 @@ type TelemetryHandlerDeps = {
   readonly clock: Clock
   readonly logger: Logger
   readonly frames: Frames
+  readonly accounts: Accounts
   readonly subscribers: TelemetrySubscribers
   readonly broadcast: TelemetryBroadcast
   readonly receive: FrameReader<SubscriberInbound>
@@ -75,7 +77,7 @@ export type TelemetryPort = WebSocketPort<TelemetryArrival, SubscriberInbound>
 
 /** Creates the handler of the connections of telemetry subscribers. */
 export function createTelemetryHandler(deps: TelemetryHandlerDeps): TelemetryHandler {
-  const { options, versions, clock, logger, frames, authentication, subscribers, broadcast, receive } = deps
+  const { options, versions, clock, logger, frames, authentication, accounts, subscribers, broadcast, receive } = deps
 
   const authenticate = (arrival: TelemetryArrival): Maybe<TelemetryArrival> => {
     const { token, clientId, profile, headers, address } = arrival
@@ -122,6 +124,7 @@ export function createTelemetryHandler(deps: TelemetryHandlerDeps): TelemetryHan
       const subscriber: TelemetrySubscriber = {
         id,
         identity,
+        account: accounts.of(identity, arrival.address),
         profile,
         echo: arrival.echo,
         connectedAt: clock.now(),

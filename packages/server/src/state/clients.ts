@@ -50,6 +50,7 @@ export function createClients() {
     get: (id: string): Client | undefined => byId.get(id),
     add(client: Client): void {
       byId.set(client.id, client)
+      client.account.clients++
       inOrder.add(client)
       count(client, 1)
     },
@@ -57,6 +58,7 @@ export function createClients() {
     remove(client: Client): void {
       if (byId.get(client.id) !== client) return
       byId.delete(client.id)
+      client.account.clients--
       inOrder.delete(client)
       count(client, -1)
     },

@@ -4,6 +4,7 @@
  */
 import type { Clock } from '../kit/clock.ts'
 import type { FairQueue, Pieces } from '../kit/fair-queue.ts'
+import type { Accounts } from '../limits/accounts.ts'
 import type { IdleChannels } from './idle.ts'
 import type { Inboxes } from './inboxes.ts'
 import type { Rooms } from './rooms.ts'
@@ -17,6 +18,7 @@ type SweepDeps = {
   readonly idle: Pick<IdleChannels, 'nextUnused'>
   readonly sessions: Sessions
   readonly inboxes: Inboxes
+  readonly accounts: Pick<Accounts, 'sweep'>
   readonly persistence: { sweep(now: number): void } | undefined
   readonly turns: FairQueue
   /** How long a channel is idle before it is removed, in milliseconds. */
@@ -28,7 +30,7 @@ const STEPS = 64
 
 /** Creates the function that sweeps once. */
 export function createSweep(deps: SweepDeps): () => void {
-  const { clock, log, rooms, idle, sessions, inboxes, persistence, turns } = deps
+  const { clock, log, rooms, idle, sessions, inboxes, accounts, persistence, turns } = deps
   let isSweeping = false
 
   function* sweepRoomsAndChannels(now: number): Pieces<void> {
@@ -51,6 +53,7 @@ export function createSweep(deps: SweepDeps): () => void {
     sessions.sweep(now)
     persistence?.sweep(now)
     inboxes.sweep(sessions.get)
+    accounts.sweep()
     if (!isSweeping) void turns.run(() => sweepRoomsAndChannels(now))
   }
 }

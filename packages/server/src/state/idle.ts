@@ -3,6 +3,7 @@
  * (docs/protocol.md#rooms-and-channels).
  */
 import { Heap } from '../kit/heap.ts'
+import type { Account } from '../limits/accounts.ts'
 import type { Channel } from './model.ts'
 
 /** The longest idle channel, or in how many milliseconds there may be one. */
@@ -29,13 +30,14 @@ const mayGo = ({ autoCreated, hardcoded }: Channel): boolean => autoCreated && !
 const isHeard = ({ participants, feed }: Channel): boolean => participants.size > 0 || feed.subscribers > 0
 
 /**
- * Two heaps: by the last use, and by the moment before which a channel cannot be unused, both as they were when a
+ * Two kinds of heaps: by the last use, and by the moment before which a channel cannot be unused, both as they were when a
  * channel was last looked at. Both only move forward, so a stale key at the top is renewed and sinks: publishing costs
  * nothing, and a channel is looked at once in the time after which it may go, or when its history ends, where that is
  * later.
  */
 export function createIdleChannels({ now, idleMs }: { readonly now: () => number; readonly idleMs: number }) {
-  const byUse = new ChannelHeap()
+  /** Those of each account: whose channel is evicted is decided first. */
+  const byUse = new Map<Account | undefined, ChannelHeap>()
   const byEnd = new ChannelHeap()
 
   /** Before this moment a channel cannot be unused; it is now or earlier where it is. */
@@ -48,29 +50,37 @@ export function createIdleChannels({ now, idleMs }: { readonly now: () => number
     return Math.max(idleAt, time + Math.min(heldMs, LOOK_AGAIN_MS))
   }
 
+  /** A channel is used for so long at least. */
+  const leastMs = Math.max(SOON_MS, idleMs)
+
   return {
+    leastMs,
     /** A channel was made. */
     add(channel: Channel): void {
       if (!mayGo(channel)) return
-      byUse.add(channel, channel.lastUsed)
+      byUse.getOrInsertComputed(channel.account, () => new ChannelHeap()).add(channel, channel.lastUsed)
       byEnd.add(channel, channel.lastUsed + idleMs)
     },
     /** A channel has ended. */
     removed(channel: Channel): void {
       if (!mayGo(channel)) return
-      byUse.ended()
+      const own = byUse.get(channel.account)!
+      own.ended()
+      if (own.size === 0) byUse.delete(channel.account)
       byEnd.ended()
     },
-    /** The channel that has been idle longest, whatever it holds. */
-    longest(): Longest {
+    /** The channel of an account that has been idle longest, whatever it holds. */
+    longest(account?: Account): Longest {
       const time = now()
+      const own = byUse.get(account)
+      if (own === undefined) return { retryAfterMs: leastMs }
       for (let renewed = 0; renewed < MOST_RENEWED; renewed++) {
-        const channel = byUse.top
-        if (channel === undefined) return { retryAfterMs: Math.max(SOON_MS, idleMs) }
-        const key = byUse.topKey
+        const channel = own.top
+        if (channel === undefined) return { retryAfterMs: leastMs }
+        const key = own.topKey
         if (time - key < idleMs) return { retryAfterMs: Math.max(SOON_MS, Math.ceil(key + idleMs - time)) }
         if (!isHeard(channel) && channel.lastUsed <= key) return channel
-        byUse.renewTop(isHeard(channel) ? time : Math.max(key, channel.lastUsed))
+        own.renewTop(isHeard(channel) ? time : Math.max(key, channel.lastUsed))
       }
       return { retryAfterMs: SOON_MS }
     },
@@ -94,6 +104,11 @@ class ChannelHeap {
   readonly #heap = new Heap<Channel>()
   /** Channels of the heap that have ended. */
   #ended = 0
+
+  /** Channels that have not ended. */
+  get size(): number {
+    return this.#heap.size - this.#ended
+  }
 
   add(channel: Channel, key: number): void {
     this.#heap.add(channel, key)

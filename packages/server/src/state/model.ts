@@ -8,6 +8,7 @@ import type { RoomType } from '../auth/access.ts'
 import type { Creator, Identity } from '../auth/identity.ts'
 import type { Ordered } from '../kit/ordered.ts'
 import type { RawJson } from '../kit/raw-json.ts'
+import type { Account } from '../limits/accounts.ts'
 import type { Log } from '../log/contract.ts'
 import type { ReplySink } from './caller.ts'
 import type { Transport } from './transport.ts'
@@ -33,6 +34,8 @@ export type Client = {
   profile: Profile
   /** Who it has proved to be. Changed by `replaceIdentity` in `clients.ts` alone. */
   readonly identity: Identity
+  /** To whom its rates, and what is kept of it, are counted. */
+  readonly account: Account
   /** Whether it gets its own messages; else it gets an acknowledgement in place of each. */
   readonly echo: boolean
   /** Wall time. */
@@ -133,6 +136,8 @@ export type Channel = Creator & {
   readonly seq: number
   readonly type: ChannelType
   readonly createdAt: number
+  /** To whom it is counted; undefined for those that are configured or built in. */
+  readonly account: Account | undefined
   /** As it was written, in as many bytes: a parsed one may take thirty times as many. */
   metadata: RawJson | undefined
   readonly options: Readonly<ChannelOptions> | undefined
@@ -169,6 +174,8 @@ export type Room = {
   createdAt: number
   createdBy: Creator['createdBy']
   holder: Creator['holder']
+  /** To whom it is counted; undefined for those that are configured or built in. */
+  readonly account: Account | undefined
   /** As it was written. */
   config: RawJson | undefined
   readonly channels: Map<string, Channel>

@@ -5,6 +5,9 @@
 import { CodedError, PM_CHANNEL, WHOLE_ROOM } from '@arqonbus/protocol'
 import { authorize, type CreationPolicy, hiddenChannel, may, type NewTarget } from '../auth/access.ts'
 import { creatorOf, type Identity } from '../auth/identity.ts'
+
+import type { Account } from '../limits/accounts.ts'
+
 import { awayError } from '../log/refusals.ts'
 import type { Channel, ChannelType, Room } from './model.ts'
 import type { Rooms } from './rooms.ts'
@@ -22,11 +25,11 @@ export type RoomResolver = {
    * The channel for a join or a publish. It is created where it is missing, that is allowed, and `check` does not
    * throw.
    */
-  resolveOrCreateChannel(room: string, channel: string, identity: Identity, wanted?: WantedChannel): Channel
+  resolveOrCreateChannel(room: string, channel: string, identity: Identity, wanted: WantedChannel): Channel
   /** True for a channel that is not there and that a connection of this identity would create by joining it. */
   isCreatable(room: string, channel: string, identity: Identity): boolean
   /** The room for a room-wide join or a broadcast, created likewise; `system_room`. */
-  resolveOrCreateRoom(room: string, identity: Identity, check?: CheckRoom): Room
+  resolveOrCreateRoom(room: string, identity: Identity, wanted: WantedRoom): Room
   /** The refusal of what is not here: `storage_unavailable` where it may be in a store that cannot be asked now. */
   notFound(code: 'room_not_found' | 'channel_not_found', details: Record<string, unknown>): CodedError
 }
@@ -37,10 +40,16 @@ export type RoomResolver = {
  */
 type CheckRoom = (room: Room | undefined) => void
 
-/** What is asked of a channel that is opened. */
-type WantedChannel = {
+/** What is asked of a room that is opened. */
+type WantedRoom = {
+  /** To whom it is counted where it is created. */
+  readonly account: Account
   /** Before it is created. */
   readonly check?: CheckRoom
+}
+
+/** What is asked of a channel that is opened. */
+type WantedChannel = WantedRoom & {
   /** The type that it has to have. Only an open channel is created on demand. */
   readonly type?: ChannelType | undefined
 }
@@ -83,13 +92,13 @@ export function createRoomResolver({ rooms, creation, created, isUnsure }: RoomR
   return {
     room,
     notFound,
-    resolveOrCreateRoom(name, identity, check) {
+    resolveOrCreateRoom(name, identity, { account, check }) {
       authorize(identity, 'enter', { room: name, channel: WHOLE_ROOM })
       const found = rooms.get(name)
       if (found !== undefined) return found
       if (!may(identity, 'open', newTarget(name, WHOLE_ROOM))) throw notFound('room_not_found', { room: name })
       check?.(undefined)
-      return rooms.createRoom({ name, type: 'dynamic', ...creatorOf(identity) })
+      return rooms.createRoom({ name, type: 'dynamic', ...creatorOf(identity), account })
     },
     channel(roomName, name, identity) {
       const found = room(roomName).channels.get(name)
@@ -105,7 +114,7 @@ export function createRoomResolver({ rooms, creation, created, isUnsure }: RoomR
       const isMissing = rooms.channel(roomName, name) === undefined
       return isMissing && may(identity, 'enter', target) && may(identity, 'wait_for', target)
     },
-    resolveOrCreateChannel(roomName, name, identity, { check, type } = {}) {
+    resolveOrCreateChannel(roomName, name, identity, { account, check, type }) {
       const target = newTarget(roomName, name)
       authorize(identity, 'enter', target)
       const found = rooms.channel(roomName, name)
@@ -117,10 +126,11 @@ export function createRoomResolver({ rooms, creation, created, isUnsure }: RoomR
         throw notFound('channel_not_found', { channel: `${roomName}:${name}` })
       }
       check?.(existing)
-      const wanted = { name, type: 'general', ...creatorOf(identity), autoCreated: true } as const
+      const by = { ...creatorOf(identity), account }
+      const wanted = { name, type: 'general', ...by, autoCreated: true } as const
       const channel =
         existing === undefined
-          ? rooms.createWithRoom({ name: roomName, type: 'dynamic', ...creatorOf(identity) }, wanted)
+          ? rooms.createWithRoom({ name: roomName, type: 'dynamic', ...by }, wanted)
           : rooms.createChannel(existing, wanted)
       created(channel)
       return channel

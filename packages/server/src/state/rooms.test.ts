@@ -1,16 +1,28 @@
 import { expect, test } from 'bun:test'
 import { testClock } from '@arqonbus/testing'
+import { Account, Source } from '../limits/accounts.ts'
 import type { Log } from '../log/contract.ts'
 import { createIdleChannels } from './idle.ts'
 import { Rooms } from './rooms.ts'
+
+const limits = {
+  maxRooms: 10,
+  maxRoomsPerClient: 10,
+  maxRoomsPerAddress: 10,
+  maxChannels: 10,
+  maxChannelsPerClient: 10,
+  maxChannelsPerAddress: 10,
+  metadataBytes: 1024,
+}
 
 test('rooms without channels are found without a scan of all rooms', () => {
   const clock = testClock()
   const rooms = new Rooms(
     {
       clock,
-      limits: { maxRooms: 10, maxChannels: 10, history: { size: 10, ttlMs: 1000 } },
+      limits: { ...limits, history: { size: 10, ttlMs: 1000 } },
       openLog: () => ({ isEmpty: () => true, close: () => {}, delete: () => {} }) as unknown as Log,
+      accountOfStored: (id) => new Account(id, new Source(id)),
       ended: () => {},
       changed: () => {},
     },

@@ -8,7 +8,9 @@ import type { Clock } from '../kit/clock.ts'
 import { Ordered } from '../kit/ordered.ts'
 import type { RawJson } from '../kit/raw-json.ts'
 import { copyText } from '../kit/text.ts'
+import type { Account } from '../limits/accounts.ts'
 import type { Log, LogOptions } from '../log/contract.ts'
+import { bytesOf, CreationBudgets, type CreationLimits, findToEvict, tooMany } from './creation-budgets.ts'
 import { type FeedSource, TargetFeed } from './feed.ts'
 import type { IdleChannels } from './idle.ts'
 import { broadcastLog, channelLog } from './log-names.ts'
@@ -19,7 +21,9 @@ import type { ChannelRecord, RoomRecord } from './records.ts'
 type RoomsDeps = {
   readonly clock: Pick<Clock, 'now' | 'monotonic'>
   /** How many there may be, and what a log keeps by default. */
-  readonly limits: { readonly maxRooms: number; readonly maxChannels: number; readonly history: LogOptions }
+  readonly limits: CreationLimits & { readonly history: LogOptions }
+  /** The account of what was stored, by the client id of its creator. */
+  accountOfStored(createdBy: string): Account
   /** Opens the log of what is delivered by these feeds. */
   openLog(key: string, feeds: readonly Feed[], options: LogOptions): Log
   /** Called for each channel that has ended: its subscribers must not get messages of another one of its name. */
@@ -30,14 +34,23 @@ type RoomsDeps = {
   paused?(room: Room): void
 }
 
+/** `isStored`: it existed before, so it is not refused to its account. */
+type Stored = { readonly isStored?: boolean }
+
 /** What a new room is. */
-type NewRoom = Pick<Room, 'name' | 'type'> & Partial<Pick<Room, 'builtIn' | 'createdBy' | 'holder' | 'config'>>
+type NewRoom = Pick<Room, 'name' | 'type'> &
+  Partial<Pick<Room, 'builtIn' | 'createdBy' | 'holder' | 'account' | 'config'>> &
+  Stored
 
 /** What a new channel is; without `createdAt` it is created now. */
 type NewChannel = Pick<Channel, 'name' | 'type'> &
   Partial<
-    Pick<Channel, 'createdAt' | 'createdBy' | 'holder' | 'metadata' | 'options' | 'hardcoded' | 'autoCreated'>
-  > & {
+    Pick<
+      Channel,
+      'createdAt' | 'createdBy' | 'holder' | 'account' | 'metadata' | 'options' | 'hardcoded' | 'autoCreated'
+    >
+  > &
+  Stored & {
     /** True for channels without a log, whose messages go to their current subscribers only. */
     readonly liveOnly?: boolean
   }
@@ -51,12 +64,15 @@ export class Rooms {
   readonly #inOrder = new Ordered<Room>()
   readonly #withoutChannels = new Set<Room>()
   readonly #channels = new Ordered<Channel>()
+  /** Who created what. */
+  readonly budgets: CreationBudgets
   #lastSeq = 0
   #lastRoomSeq = 0
 
   constructor(deps: RoomsDeps, idle: IdleChannels) {
     this.#deps = deps
     this.#idle = idle
+    this.budgets = new CreationBudgets(deps.limits)
   }
 
   get size(): number {
@@ -96,9 +112,9 @@ export class Rooms {
 
   /** Creates a room; `too_many_rooms`. */
   createRoom(wanted: NewRoom): Room {
-    const { limits, clock, changed } = this.#deps
-    if (this.#rooms.size >= limits.maxRooms && wanted.builtIn !== true)
-      throw new CodedError('too_many_rooms', { limit: limits.maxRooms })
+    const { clock, changed } = this.#deps
+    if (wanted.builtIn !== true) this.#makeSpaceForRoom(wanted)
+    const { account, config } = wanted
     const name = copyText(wanted.name)
     // Subscribers of a room that was deleted may still be leaving it: they must not get messages of another one of its
     // name.
@@ -116,14 +132,18 @@ export class Rooms {
       createdAt: clock.now(),
       createdBy: wanted.createdBy,
       holder: wanted.holder,
-      config: wanted.config,
+      account,
+      config,
       channels: new Map(),
       channelsInOrder: new Ordered(),
       restricted: new Ordered(),
       roomSubscriptions: new Map(),
       expanded: new Set(),
       broadcastSubscriptions: new Map(),
-      broadcast: wanted.builtIn === true ? undefined : this.#openLog(broadcastLog(name), [broadcastFeed]),
+      broadcast:
+        wanted.builtIn === true
+          ? undefined
+          : this.#deps.openLog(broadcastLog(name), [broadcastFeed], this.#deps.limits.history),
       broadcastFeed,
       wideFeed,
       lastUsed: clock.monotonic(),
@@ -131,6 +151,10 @@ export class Rooms {
     broadcastFeed.target = room
     wideFeed.target = room
     this.#rooms.set(name, room)
+    if (account !== undefined) {
+      this.budgets.rooms.of(account).add(1)
+      this.budgets.metadata.of(account).add(bytesOf(config))
+    }
     this.#inOrder.add(room)
     this.#withoutChannels.add(room)
     changed(name)
@@ -138,17 +162,28 @@ export class Rooms {
   }
 
   /**
-   * Creates a channel that does not exist. At the limit the longest idle one is removed for it; if none is idle, it is
+   * Creates a channel that does not exist. At a limit an idle one is removed for it: of its own account where that, or
+   * its address, has as many as it may have; else of the account that has most. If none is idle, it is
    * `too_many_channels`, with the time after which one may be.
    */
   createChannel(room: Room, wanted: NewChannel): Channel {
-    if (wanted.hardcoded !== true) this.#makeSpace(room)
+    if (wanted.hardcoded !== true) this.#makeSpace(room, wanted)
     const name = copyText(wanted.name)
     const address = `${room.name}:${name}`
-    const { type, createdAt = this.#deps.clock.now(), createdBy, holder, metadata, options } = wanted
+    const {
+      type,
+      createdAt = this.#deps.clock.now(),
+      createdBy,
+      holder,
+      account,
+      metadata,
+      options,
+      hardcoded = false,
+    } = wanted
     const isPrivate = type === 'private'
     const feed = new TargetFeed(`c:${address}`, { room: room.name, channel: name }, ofChannel)
     const feeds = isPrivate ? [feed] : [feed, room.wideFeed]
+    const logOptions = optionsOf(options, { defaults: this.#deps.limits.history, mayExceed: hardcoded })
     const channel: Channel = {
       room,
       name,
@@ -158,13 +193,14 @@ export class Rooms {
       createdAt,
       createdBy,
       holder,
+      account,
       metadata,
       options,
       members: isPrivate ? membersOf(metadata) : undefined,
-      hardcoded: wanted.hardcoded ?? false,
+      hardcoded,
       autoCreated: wanted.autoCreated ?? false,
       participants: new Map(),
-      log: wanted.liveOnly === true ? undefined : this.#openLog(channelLog(address, type), feeds, options),
+      log: wanted.liveOnly === true ? undefined : this.#deps.openLog(channelLog(address, type), feeds, logOptions),
       feed,
       lastUsed: this.#deps.clock.monotonic(),
       ended: undefined,
@@ -173,6 +209,10 @@ export class Rooms {
     room.channels.set(name, channel)
     this.#withoutChannels.delete(room)
     this.#channels.add(channel)
+    if (account !== undefined) {
+      this.budgets.channels.of(account).add(1)
+      this.budgets.metadata.of(account).add(bytesOf(metadata, channel.members?.size))
+    }
     room.channelsInOrder.add(channel)
     if (isRestricted(channel)) room.restricted.add(channel)
     this.#idle.add(channel)
@@ -250,36 +290,93 @@ export class Rooms {
     const existing = this.#rooms.get(record.name)
     if (existing?.type === 'system') return undefined
     const { type, state, createdAt, createdBy, holder, config } = record
-    return Object.assign(existing ?? this.createRoom(record), { type, state, createdAt, createdBy, holder, config })
+    const room = existing ?? this.createRoom({ ...record, account: this.#accountOfStored(record), isStored: true })
+    if (room.account !== undefined) {
+      const metadata = this.budgets.metadata.of(room.account)
+      metadata.remove(bytesOf(room.config))
+      metadata.add(bytesOf(config))
+    }
+    return Object.assign(room, { type, state, createdAt, createdBy, holder, config })
+  }
+
+  /** Creates the room of a stored channel, which was not stored itself. */
+  restoreRoomOf({ room: name, createdBy, holder }: ChannelRecord): Room {
+    const account = this.#accountOfStored({ name, createdBy })
+    return this.createRoom({ name, type: 'dynamic', createdBy, holder, account, isStored: true })
   }
 
   /** Restores a channel as it was stored, in place of one that was created meanwhile, whose participants have left. */
   restoreChannel(room: Room, record: ChannelRecord): Channel {
     const existing = room.channels.get(record.name)
     if (existing !== undefined) this.#remove(existing, 'removed')
-    return this.createChannel(room, record)
+    return this.createChannel(room, { ...record, account: this.#accountOfStored(record), isStored: true })
   }
 
-  #openLog(key: string, feeds: readonly Feed[], options?: ChannelOptions): Log {
-    return this.#deps.openLog(key, feeds, logOptions(options, this.#deps.limits.history))
+  #accountOfStored({ name, createdBy = name }: { readonly name: string; readonly createdBy?: string | undefined }) {
+    return this.#deps.accountOfStored(createdBy)
   }
 
-  /** Removes the longest idle channel if the number of channels has reached its limit. */
-  #makeSpace(room: Room): void {
+  /** Removes an idle channel where a limit of channels is reached. */
+  #makeSpace(room: Room, { account, isStored }: NewChannel): void {
     const { maxChannels } = this.#deps.limits
-    if (this.#channels.size < maxChannels) return
-    const longest = this.#idle.longest()
-    if ('retryAfterMs' in longest)
-      throw new CodedError('too_many_channels', { limit: maxChannels }, longest.retryAfterMs)
-    this.#remove(longest, 'removed')
-    if (longest.room !== room) this.dropIfUnused(longest.room)
+    const reached = account === undefined || isStored === true ? undefined : this.budgets.channelsReached(account)
+    const isFull = this.#channels.size >= maxChannels
+    if (reached === undefined && !isFull) return
+    let retryAfterMs: number | undefined
+    const idleOf = (one: Account) => {
+      const longest = this.#idle.longest(one)
+      if (!('retryAfterMs' in longest)) return longest
+      retryAfterMs = Math.min(retryAfterMs ?? longest.retryAfterMs, longest.retryAfterMs)
+      return undefined
+    }
+    const evicted =
+      account === undefined
+        ? undefined
+        : reached === undefined
+          ? findToEvict(this.budgets.channels, account, idleOf)
+          : idleOf(account)
+    if (evicted === undefined) {
+      retryAfterMs ??= this.#idle.leastMs
+      if (reached !== undefined) throw tooMany('too_many_channels', 'channels', reached, retryAfterMs)
+      throw new CodedError('too_many_channels', { limit: maxChannels }, retryAfterMs)
+    }
+    this.#evict(evicted, room)
+  }
+
+  #evict(channel: Channel, forRoom: Room | undefined): void {
+    this.#remove(channel, 'removed')
+    if (channel.room !== forRoom) this.dropIfUnused(channel.room)
+  }
+
+  /** Removes a room whose only channel is idle where all rooms together have reached their limit. */
+  #makeSpaceForRoom({ account, isStored }: NewRoom): void {
+    const { maxRooms } = this.#deps.limits
+    const reached = account === undefined || isStored === true ? undefined : this.budgets.roomsReached(account)
+    if (reached !== undefined) throw tooMany('too_many_rooms', 'rooms', reached)
+    if (this.#rooms.size < maxRooms) return
+    const evicted = account && findToEvict(this.budgets.rooms, account, (one) => this.#onlyIdleOf(one))
+    if (evicted !== undefined) this.#evict(evicted, undefined)
+    if (this.#rooms.size >= maxRooms) throw new CodedError('too_many_rooms', { limit: maxRooms })
+  }
+
+  /** The longest idle channel of an account, where its room goes with it. */
+  #onlyIdleOf(account: Account): Channel | undefined {
+    const longest = this.#idle.longest(account)
+    if ('retryAfterMs' in longest) return undefined
+    const { type, channels, broadcastSubscriptions, broadcast } = longest.room
+    const isOnly = type === 'dynamic' && channels.size === 1 && broadcastSubscriptions.size === 0
+    return isOnly && broadcast?.isEmpty() === true ? longest : undefined
   }
 
   #remove(channel: Channel, how: NonNullable<Channel['ended']>): void {
-    const { room, log } = channel
+    const { room, log, account, metadata, members } = channel
     if (how === 'deleted') log?.delete()
     else log?.close()
     channel.ended = how
+    if (account !== undefined) {
+      this.budgets.channels.of(account).remove(1)
+      this.budgets.metadata.of(account).remove(bytesOf(metadata, members?.size))
+    }
     this.#idle.removed(channel)
     room.channels.delete(channel.name)
     if (room.channels.size === 0) this.#withoutChannels.add(room)
@@ -290,6 +387,10 @@ export class Rooms {
 
   #forget(room: Room): void {
     this.#rooms.delete(room.name)
+    if (room.account !== undefined) {
+      this.budgets.rooms.of(room.account).remove(1)
+      this.budgets.metadata.of(room.account).remove(bytesOf(room.config))
+    }
     this.#inOrder.delete(room)
     this.#withoutChannels.delete(room)
     this.#deps.changed(room.name)
@@ -313,10 +414,20 @@ function* openLogs(room: Room): Iterable<Log> {
   }
 }
 
-const logOptions = (options: ChannelOptions | undefined, defaults: LogOptions): LogOptions => ({
-  size: options?.history_size ?? defaults.size,
-  ttlMs: options?.history_ttl_ms ?? defaults.ttlMs,
-})
+/**
+ * What the log of a channel keeps. One that was stored may ask for more than the settings allow now; only a configured
+ * one gets more than others.
+ */
+function optionsOf(
+  options: ChannelOptions | undefined,
+  { defaults, mayExceed }: { readonly defaults: LogOptions; readonly mayExceed: boolean },
+): LogOptions {
+  // Most channels have no options: they share one object.
+  if (options === undefined) return defaults
+  const { history_size: size = defaults.size, history_ttl_ms: ttlMs = defaults.ttlMs } = options
+  if (mayExceed) return { ...defaults, size, ttlMs }
+  return { ...defaults, size: Math.min(size, defaults.size), ttlMs: Math.min(ttlMs, defaults.ttlMs) }
+}
 
 function membersOf(metadata: Channel['metadata']): ReadonlySet<string> {
   const { members } = (metadata === undefined ? {} : JSON.parse(metadata.text)) as { members?: unknown }

@@ -5,6 +5,8 @@
 
 import { hashSecret, isSecret, newSecret } from '../auth/secrets.ts'
 import type { Clock } from '../kit/clock.ts'
+import type { Account, Source } from '../limits/accounts.ts'
+import { Budget } from '../limits/budget.ts'
 import type { ChannelType, Profile } from './model.ts'
 
 /** A session. */
@@ -13,6 +15,8 @@ export type Session = {
   readonly secretHash: Buffer
   /** The hash of the secret that its client brought when it began: that of a session which has ended, if of any. */
   readonly formerHash: Buffer | undefined
+  /** To whom it is counted. */
+  readonly account: Account
   profile: Profile
   /** True where it ends with its connection: it is never kept. */
   isBrief: boolean
@@ -56,20 +60,52 @@ export function allSubscribed(
 /** The sessions by client id: one id has one session, the latest. */
 export type Sessions = ReturnType<typeof createSessions>
 
-/**
- * No sessions; at most `max` of clients that are gone are kept, the longest gone goes first. `changed` is called for
- * each that begins (`isNew`), goes on, is kept, or is ended before its time.
- */
-export function createSessions(
-  max: number,
-  clock: Pick<Clock, 'monotonic'>,
-  changed: (clientId: string, isNew?: boolean) => void,
-) {
+/** What sessions are kept with. */
+type SessionsOptions = {
+  /** How many sessions of clients that are gone are kept, and how many bytes of all sessions. */
+  readonly maxSessions: number
+  readonly sessionBytes: number
+  readonly clock: Pick<Clock, 'monotonic'>
+  /** The account of a session that was stored, by its client id. */
+  accountOfStored(clientId: string): Account
+  /** Called for each that begins (`isNew`), goes on, is kept, or is ended before its time. */
+  changed(clientId: string, isNew?: boolean): void
+}
+
+/** What a session takes beside its texts, and what each address of it takes beside that. */
+const SESSION_BYTES = 400
+const ADDRESS_BYTES = 64
+
+/** So many sources are searched for a session to end. */
+const MOST_SEARCHED = 32
+
+/** No sessions. Where there are too many, the address or subject whose sessions take most loses the longest gone one. */
+export function createSessions({ maxSessions, sessionBytes, clock, accountOfStored, changed }: SessionsOptions) {
   const sessions = new Map<string, Session>()
-  /** Sessions of clients that are gone, in the order in which they went. */
+  const budget = new Budget(sessionBytes)
+  /** What each counts as, while there is one. */
+  const bytes = new Map<Session, number>()
+  /** Sessions of clients that are gone, in the order in which they went: all, and those of each source. */
   const kept = new Set<Session>()
+  const keptOf = new Map<Source, Set<Session>>()
+  const weigh = (session: Session, weight: number) => {
+    const usage = budget.of(session.account)
+    const before = bytes.get(session) ?? 0
+    if (weight > before) usage.add(weight - before)
+    else if (weight < before) usage.remove(before - weight)
+    if (weight === 0) bytes.delete(session)
+    else bytes.set(session, weight)
+  }
+  const unkeep = (session: Session) => {
+    if (!kept.delete(session)) return
+    const { source } = session.account
+    const own = keptOf.get(source)!
+    own.delete(session)
+    if (own.size === 0) keptOf.delete(source)
+  }
   const forget = (session: Session) => {
-    kept.delete(session)
+    unkeep(session)
+    weigh(session, 0)
     if (sessions.get(session.clientId) === session) sessions.delete(session.clientId)
   }
   const end = (session: Session): void => {
@@ -80,10 +116,25 @@ export function createSessions(
     const before = sessions.get(session.clientId)
     if (before !== undefined) forget(before)
     sessions.set(session.clientId, session)
+    weigh(session, weightOf(session))
+  }
+  const endOne = (): boolean => {
+    const longestGone = budget.total.first(
+      MOST_SEARCHED,
+      (source) =>
+        keptOf
+          .get(source.owner as Source)
+          ?.values()
+          .next().value,
+    )
+    if (longestGone !== undefined) end(longestGone)
+    return longestGone !== undefined
   }
   const keep = (session: Session) => {
     kept.add(session)
-    if (kept.size > max) end(kept.values().next().value!)
+    keptOf.getOrInsertComputed(session.account.source, () => new Set()).add(session)
+    weigh(session, weightOf(session))
+    while ((kept.size > maxSessions || budget.used > budget.max) && endOne());
   }
   /** An expired session counts as absent, whether it has been swept or not. */
   const get = (clientId: string): Session | undefined => {
@@ -93,6 +144,10 @@ export function createSessions(
   return {
     get size(): number {
       return kept.size
+    },
+    /** Bytes of all sessions. */
+    get bytes(): number {
+      return budget.used
     },
     /** The session that `secret` opens; undefined if no session, or the session of another client, has that secret. */
     find(clientId: string, secret: string): Session | undefined {
@@ -105,15 +160,20 @@ export function createSessions(
      * and that opens no session.
      */
     begin(
-      clientId: string,
-      profile: Profile,
-      { former, subjects = [] }: { readonly former?: string | undefined; readonly subjects?: readonly string[] } = {},
+      {
+        clientId,
+        account,
+        profile,
+        subjects = [],
+      }: Pick<Session, 'clientId' | 'account' | 'profile'> & Partial<Pick<Session, 'subjects'>>,
+      former?: string,
     ): { session: Session; secret: string } {
       const secret = newSecret(former)
       const session: Session = {
         clientId,
         secretHash: hashSecret(secret),
         formerHash: former === undefined ? undefined : hashSecret(former),
+        account,
         profile,
         isBrief: false,
         subjects,
@@ -126,7 +186,7 @@ export function createSessions(
     },
     /** Its client is back. The secret stays: a new one could be lost with a welcome that never arrived. */
     resume(session: Session): void {
-      kept.delete(session)
+      unkeep(session)
       session.expiresAt = undefined
       changed(session.clientId)
     },
@@ -146,6 +206,7 @@ export function createSessions(
       const subscribed = new Map(session.subscribed)
       subscribed.delete(address)
       session.subscribed = subscribed
+      weigh(session, weightOf(session))
       changed(clientId)
     },
     end,
@@ -157,9 +218,18 @@ export function createSessions(
     },
     all: (): Iterable<Session> => sessions.values(),
     /** Puts back a session that was kept elsewhere, in place of what is known of its client, who is gone. */
-    restore(session: Session & { readonly expiresAt: number }): void {
+    restore(stored: Omit<Session, 'account'> & { readonly expiresAt: number }): void {
+      const session: Session = { ...stored, account: accountOfStored(stored.clientId) }
       add(session)
       keep(session)
     },
   }
+}
+
+/** Bytes that a session counts as. */
+function weightOf({ clientId, profile, subscribed }: Session): number {
+  const { screenName = '', avatar = '', personality = '' } = profile
+  let bytes = SESSION_BYTES + 2 * (clientId.length + screenName.length + avatar.length + personality.length)
+  for (const address of subscribed.keys()) bytes += ADDRESS_BYTES + address.length
+  return bytes
 }

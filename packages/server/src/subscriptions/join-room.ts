@@ -59,9 +59,10 @@ export function* joinRoom(
   const roomSince = onePosition(request.room_since, 'room_since')
   const since = yield* positionsByChannel(request.since)
   const ids = idsByChannel(request.since_id)
-  const room = resolver.resolveOrCreateRoom(request.room, identity, (existing) =>
-    subscriptions.checkLimits(client, existing),
-  )
+  const room = resolver.resolveOrCreateRoom(request.room, identity, {
+    account: client.account,
+    check: (existing) => subscriptions.checkLimits(client, existing),
+  })
   if (!client.rooms.has(room)) subscriptions.checkLimits(client, room)
   const listed = yield* readableChannels(room, client, left.heads)
   left.heads -= listed.channels.length

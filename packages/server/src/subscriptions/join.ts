@@ -82,6 +82,7 @@ function joinOne(deps: JoinDeps, client: Client, identity: Identity, request: Jo
   const roomSince = onePosition(request.room_since, 'room_since')
   const open = () =>
     resolver.resolveOrCreateChannel(request.room, request.channel, identity, {
+      account: client.account,
       check: (room) => subscriptions.checkLimits(client, room),
       type: request.type,
     })

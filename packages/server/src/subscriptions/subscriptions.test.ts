@@ -2,6 +2,7 @@
 import { expect, test } from 'bun:test'
 import { anonymous } from '../auth/identity.ts'
 import { createDeliveryParts } from '../delivery/index.ts'
+import { Account, Source } from '../limits/accounts.ts'
 import type { Entry, Log } from '../log/contract.ts'
 import { silentLogger } from '../observability/logger.ts'
 import { createIdleChannels } from '../state/idle.ts'
@@ -32,11 +33,12 @@ function logOf(key: string): Log {
  */
 function setUp() {
   const clock = { now: () => 0, monotonic: () => 0 }
-  const limits = { maxParticipants: 10, maxRoomParticipants: 10, maxSubscriptions: 10 }
+  const limits = { maxParticipants: 10, maxRoomParticipants: 10, maxSubscriptions: 10, maxSubscriptionsTotal: 100 }
   const calls: string[] = []
   const got: string[] = []
   const client = {
     id: 'ann',
+    account: new Account('ann', new Source('192.0.2.1')),
     identity: { id: 'ann', role: 'user', isProven: true, holder: 'h', isReadOnly: false, ...anonymous },
     channels: new Map(),
     rooms: new Map(),
@@ -75,7 +77,12 @@ function setUp() {
   const rooms = new Rooms(
     {
       clock,
-      limits: { maxRooms: 10, maxChannels: 10_000, history: { size: 10, ttlMs: 1000 } },
+      limits: {
+        ...{ maxRooms: 10, maxRoomsPerClient: 10, maxRoomsPerAddress: 10, metadataBytes: 1024 },
+        ...{ maxChannels: 10_000, maxChannelsPerClient: 10_000, maxChannelsPerAddress: 10_000 },
+        history: { size: 10, ttlMs: 1000 },
+      },
+      accountOfStored: (id) => new Account(id, new Source(id)),
       openLog: (key) => logOf(key),
       ended: () => {},
       changed: () => {},

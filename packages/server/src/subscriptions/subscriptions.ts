@@ -8,6 +8,7 @@ import type { Config } from '../config/index.ts'
 import type { Delivery } from '../delivery/deliver.ts'
 import type { Clock } from '../kit/clock.ts'
 import type { Pieces } from '../kit/fair-queue.ts'
+import { Budget } from '../limits/budget.ts'
 import type { Log } from '../log/contract.ts'
 import type { BusObserver } from '../state/bus-observer.ts'
 import type { Channel, Client, Room, Subscription } from '../state/model.ts'
@@ -23,11 +24,16 @@ import { isOneByOne, isToBeExpanded, RoomChannels, type RoomChannelsFound } from
 /** What subscribing needs. */
 type SubscriptionsDeps = {
   /** How many there may be. */
-  readonly limits: Pick<Config, 'maxParticipants' | 'maxRoomParticipants' | 'maxSubscriptions'>
+  readonly limits: Pick<
+    Config,
+    'maxParticipants' | 'maxRoomParticipants' | 'maxSubscriptions' | 'maxSubscriptionsTotal'
+  >
   readonly delivery: Pick<Delivery, 'start' | 'stop'>
   readonly clock: Pick<Clock, 'monotonic'>
   readonly observers: Pick<BusObserver, 'joined' | 'left'>
 }
+
+const TOO_MANY_OF_ALL = 'All clients together have too many subscriptions: leave some, or try again later.'
 
 /**
  * The subscriptions of all clients. To subscribe twice, or to unsubscribe without a subscription, changes nothing,
@@ -35,25 +41,32 @@ type SubscriptionsDeps = {
  */
 export class Subscriptions {
   readonly #deps: SubscriptionsDeps
-  #count = 0
+  /** How many joins there are, by whose they are. */
+  readonly #budget: Budget
   /** Those to channels that come with subscriptions to whole rooms. */
   readonly roomChannels: RoomChannels
 
   constructor(deps: SubscriptionsDeps) {
     this.#deps = deps
+    this.#budget = new Budget(deps.limits.maxSubscriptionsTotal)
     this.roomChannels = new RoomChannels(deps.delivery)
   }
 
   /** How many joins there are, of channels and rooms, of all clients. */
   get count(): number {
-    return this.#count
+    return this.#budget.used
   }
 
   /** `room_full` and `too_many_subscriptions`, of a room that may not be there yet. */
   checkLimits(client: Client, room: Room | undefined): void {
-    const { maxSubscriptions, maxRoomParticipants } = this.#deps.limits
+    const { maxSubscriptions, maxSubscriptionsTotal, maxRoomParticipants } = this.#deps.limits
     if (client.channels.size + client.rooms.size >= maxSubscriptions)
       throw new CodedError('too_many_subscriptions', { limit: maxSubscriptions })
+    if (!this.#budget.admits(client.account, 1)) {
+      const details = { limit: maxSubscriptionsTotal, setting: 'ARQONBUS_MAX_SUBSCRIPTIONS_TOTAL' }
+      const yours = this.#budget.of(client.account).amount
+      throw new CodedError('too_many_subscriptions', { ...details, yours }, undefined, TOO_MANY_OF_ALL)
+    }
     if (
       room !== undefined &&
       !room.broadcastSubscriptions.has(client) &&
@@ -194,14 +207,14 @@ export class Subscriptions {
     room.broadcastSubscriptions.set(client, broadcast)
     broadcast.joins++
     room.lastUsed = clock.monotonic()
-    this.#count++
+    this.#budget.of(client.account).add(1)
     observers.joined(client, room, channel)
   }
 
   #exit(client: Client, room: Room, channel?: Channel): void {
     const { clock, observers, delivery } = this.#deps
     const broadcast = room.broadcastSubscriptions.get(client)
-    this.#count--
+    this.#budget.of(client.account).remove(1)
     observers.left(client, room, channel)
     room.lastUsed = clock.monotonic()
     if (broadcast === undefined || --broadcast.joins > 0) return

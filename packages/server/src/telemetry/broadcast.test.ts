@@ -1,10 +1,13 @@
 import { expect, test } from 'bun:test'
 import { testClock } from '@arqonbus/testing'
 import { createSendBuffers } from '../delivery/send-buffers.ts'
+import { Account, Source } from '../limits/accounts.ts'
 import { createMetrics } from '../observability/metrics.ts'
 import type { Transport } from '../state/transport.ts'
 import { TelemetryBroadcast } from './broadcast.ts'
 import { createTelemetrySubscribers, type TelemetrySubscriber } from './subscribers.ts'
+
+const account = new Account('ann', new Source('192.0.2.1'))
 
 /** A broadcast to that many subscribers of one topic; `sent` is what each lane has been given. */
 function setUp(count: number) {
@@ -26,7 +29,7 @@ function setUp(count: number) {
   for (let i = 0; i < count; i++) {
     const transport = { subscribe() {} } as Partial<Transport> as Transport
     const lane = subscribers.nextLane()
-    broadcast.add({ id: `s${i}`, topics: new Set(['t']), lane, transport } as unknown as TelemetrySubscriber)
+    broadcast.add({ id: `s${i}`, topics: new Set(['t']), lane, account, transport } as unknown as TelemetrySubscriber)
   }
   return { broadcast, sent }
 }

@@ -2,6 +2,7 @@
 import { DASHBOARD_CHANNEL, TELEMETRY_CHANNEL, TELEMETRY_ROOM } from '@arqonbus/protocol'
 import { granted } from '../auth/access.ts'
 import type { Identity } from '../auth/identity.ts'
+import type { Account } from '../limits/accounts.ts'
 import type { Profile } from '../state/model.ts'
 import type { Transport } from '../state/transport.ts'
 
@@ -28,6 +29,8 @@ export type TelemetrySubscriber = {
   readonly connectedAtMonotonic: number
   /** Where it comes from, for the log. */
   readonly address: string
+  /** To whom its rate is counted: a client of the bus and a subscriber of one id have the same. */
+  readonly account: Account
   /** The channels whose events it is told. */
   readonly channels: readonly TelemetryChannel[]
   /** What it hears of them. */
@@ -71,12 +74,14 @@ export function createTelemetrySubscribers() {
     has: (id: string): boolean => byId.has(id),
     add(subscriber: TelemetrySubscriber): void {
       byId.set(subscriber.id, subscriber)
+      subscriber.account.clients++
       sizes[subscriber.lane] = (sizes[subscriber.lane] ?? 0) + 1
       for (const topic of subscriber.topics) for (const one of [topic, inLane(topic, subscriber.lane)]) count(one, 1)
     },
     remove(subscriber: TelemetrySubscriber): void {
       if (byId.get(subscriber.id) !== subscriber) return
       byId.delete(subscriber.id)
+      subscriber.account.clients--
       sizes[subscriber.lane]!--
       for (const topic of subscriber.topics) for (const one of [topic, inLane(topic, subscriber.lane)]) count(one, -1)
     },

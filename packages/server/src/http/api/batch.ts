@@ -8,7 +8,8 @@ import type { AcceptHttpClient, Credentials } from '../../connections/http-clien
 import type { Clock } from '../../kit/clock.ts'
 import type { FairQueue } from '../../kit/fair-queue.ts'
 import type { Maybe } from '../../kit/maybe.ts'
-import { type Bucket, takeFrom, waitMs } from '../../limits/bucket.ts'
+import type { Account } from '../../limits/accounts.ts'
+import { takeFrom, waitMs } from '../../limits/bucket.ts'
 import type { Metrics } from '../../observability/metrics.ts'
 import type { BusLog } from '../../publish/draft.ts'
 import { createInboundState } from '../../receive/inbound.ts'
@@ -24,7 +25,7 @@ import { refuseTooMany, withinRate } from './request-limit.ts'
 
 /** What bounds a batch. */
 type BatchBounds = {
-  readonly limits: Pick<Config, 'apiBatch' | 'rateLimit'>
+  readonly limits: Pick<Config, 'apiBatch' | 'rateLimit' | 'addressRate'>
   readonly metrics: Pick<Metrics, 'limit'>
 }
 
@@ -44,8 +45,6 @@ type Batch = {
   readonly address: string
   readonly body: Uint8Array
   readonly options: MessageOptions
-  /** The tokens of the caller; undefined where no message rate is set. */
-  readonly bucket: Bucket | undefined
 }
 
 /** So many messages of one batch wait for the log, at most. */
@@ -58,7 +57,9 @@ export function createBatch(deps: BatchDeps): (batch: Batch) => Promise<Answer> 
   /** Reads a message and hands it on; resolves when it is handled, so that the next one comes behind it. */
   const send = async (client: Client, slot: PendingReply, frame: () => Pieces<FrameFrom>): Promise<void> => {
     const inbound = createInboundState(client)
-    inbound.rate = { tokens: 1, at: clock.monotonic() }
+    // The whole batch has been paid.
+    inbound.rate = undefined
+    inbound.addressRate = undefined
     await turns.run(function* () {
       try {
         const frameFrom = yield* frame()
@@ -71,7 +72,7 @@ export function createBatch(deps: BatchDeps): (batch: Batch) => Promise<Answer> 
     await new Promise<void>((handled) => receive.ended(inbound, handled))
   }
 
-  return async ({ credentials, address, body, options, bucket }) => {
+  return async ({ credentials, address, body, options }) => {
     const texts = await turns.run(function* () {
       const text = textOf(body)
       yield
@@ -84,7 +85,7 @@ export function createBatch(deps: BatchDeps): (batch: Batch) => Promise<Answer> 
       address,
       key === undefined ? undefined : keyedClient(key, address, deps.log.secret),
     )
-    payBatch(bucket, texts.length, clock.monotonic(), deps)
+    payBatch(clientOf.account, texts.length, clock.monotonic(), deps)
     const answers: Maybe<Answer>[] = []
     for (const [index, text] of texts.entries()) {
       if (index >= MOST_WAITING) await answers[index - MOST_WAITING]
@@ -115,11 +116,18 @@ function* readBatch(body: string, { limits, metrics }: BatchBounds): Pieces<stri
 }
 
 /** Takes the tokens of a whole batch, or none and refuses it: in part it could not be sent again as it is. */
-function payBatch(bucket: Bucket | undefined, count: number, now: number, { limits, metrics }: BatchBounds): void {
-  const rate = limits.rateLimit
-  if (rate === null || bucket === undefined || takeFrom(bucket, rate, now, count)) return
-  metrics.limit('message_rate')
-  throw new CodedError('rate_limited', { messages_per_second: rate.perSecond }, waitMs(bucket, rate, count))
+function payBatch({ rate, source }: Account, count: number, now: number, { limits, metrics }: BatchBounds): void {
+  const { rateLimit, addressRate } = limits
+  if (rateLimit === null || rate === undefined) return
+  if (!takeFrom(rate, rateLimit, now, count)) {
+    metrics.limit('message_rate')
+    throw new CodedError('rate_limited', { messages_per_second: rateLimit.perSecond }, waitMs(rate, rateLimit, count))
+  }
+  if (addressRate === null || source.rate === undefined || takeFrom(source.rate, addressRate, now, count)) return
+  rate.tokens += count
+  metrics.limit('address_rate')
+  const details = { limit: 'address_rate', messages_per_second: addressRate.perSecond }
+  throw new CodedError('rate_limited', details, waitMs(source.rate, addressRate, count))
 }
 
 /** The outcomes, each as its message would have it by itself, and with its status. */

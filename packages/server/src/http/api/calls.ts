@@ -10,13 +10,10 @@ import type { AcceptHttpClient, Credentials } from '../../connections/http-clien
 import { type StreamTickets, TICKET_MS } from '../../connections/stream-tickets.ts'
 import type { Clock } from '../../kit/clock.ts'
 import type { FairQueue, Pieces } from '../../kit/fair-queue.ts'
-import { networkOf } from '../../kit/ip-address.ts'
 import { chain, type Maybe } from '../../kit/maybe.ts'
-import { type Bucket, fullBucket } from '../../limits/bucket.ts'
 import { takeCommand } from '../../limits/command-rate.ts'
-import { createMemory } from '../../limits/per-address.ts'
 import type { Metrics } from '../../observability/metrics.ts'
-import { createInboundState, type InboundState } from '../../receive/inbound.ts'
+import { createInboundState } from '../../receive/inbound.ts'
 import type { Receive } from '../../receive/receive.ts'
 import { type Answer, json, jsonText } from '../answer.ts'
 import { eventStream } from '../streams/refused-stream.ts'
@@ -92,16 +89,6 @@ export function createCalls(deps: CallsDeps): Calls {
   const { limits, clock, receive } = deps
   const readBody = createBodyReader({ maxBytes: limits.maxMessageBytes, timeoutMs: limits.apiBodyTimeoutMs })
   const readLongBody = createBodyReader({ maxBytes: limits.apiBatchBytes, timeoutMs: limits.apiBodyTimeoutMs })
-  /** The rates of one client, as if its calls came by one connection. */
-  const clientRates = createMemory<Pick<InboundState, 'rate' | 'commandRates'>>(() => ({
-    rate: limits.rateLimit === null ? undefined : fullBucket(limits.rateLimit, clock.monotonic()),
-    commandRates: new Map(),
-  }))
-
-  /** All calls without a client id from one address have one rate, and all calls of one subject. */
-  const bucketsOf = ({ credentials: { authenticated, clientId }, exchange }: ApiCall) =>
-    clientRates(authenticated.subject ?? clientId ?? `@${networkOf(exchange.address)}`)
-
   /**
    * Passes a frame of an HTTP client to the bus, as if it came by a connection of its own, and returns the reply of the
    * bus.
@@ -109,8 +96,7 @@ export function createCalls(deps: CallsDeps): Calls {
   const ask = (call: ApiCall, frameFrom: FrameFrom): Maybe<Answer> => {
     const slot = new PendingReply()
     const client = deps.acceptHttpClient(call.credentials, call.exchange.address, call.anonymousId)(slot)
-    const inbound = Object.assign(createInboundState(client), bucketsOf(call))
-    receive.text(inbound, frameFrom(client.id, clock.now()))
+    receive.text(createInboundState(client), frameFrom(client.id, clock.now()))
     const answer = slot.answer()
     if (answer instanceof Promise) call.exchange.keepOpen()
     return answer
@@ -171,9 +157,7 @@ export function createCalls(deps: CallsDeps): Calls {
     const options = optionsOf(call)
     const body = await readLongBody(exchange)
     exchange.keepOpen()
-    const answer = await inSession(call, () =>
-      batch({ credentials, address: exchange.address, body, options, bucket: bucketsOf(call).rate }),
-    )
+    const answer = await inSession(call, () => batch({ credentials, address: exchange.address, body, options }))
     lists.forget()
     return answer
   }
@@ -215,7 +199,7 @@ export function createCalls(deps: CallsDeps): Calls {
       case 'stream':
         return stream(call, endpoint)
       case 'series':
-        return inSession(call, () => series(call, bucketsOf(call).commandRates!))
+        return inSession(call, () => series(call))
       case 'ticket':
         return inSession(call, () => ticket(call))
       case 'openapi':
@@ -226,15 +210,15 @@ export function createCalls(deps: CallsDeps): Calls {
 
 /**
  * Creates the call that returns the figures of the server. It is no command, but checked as one: its credentials, and a
- * rate of its own for each client, whose buckets are given.
+ * rate of its own for each account.
  */
 function createSeriesCall({ limits, clock, metrics, isDraining, acceptHttpClient, series }: CallsDeps) {
-  return ({ credentials, exchange, query }: ApiCall, buckets: Map<string, Bucket>): Answer => {
+  return ({ credentials, exchange, query }: ApiCall): Answer => {
     refuseLeftovers(query)
     if (isDraining()) throw new CodedError('shutting_down')
-    const { identity } = acceptHttpClient(credentials, exchange.address)(new PendingReply())
-    requireGrant(identity, 'status', BUS, CONTROL_CHANNEL)
-    takeCommand('series', buckets, limits.commandRate, { now: clock.monotonic(), metrics })
+    const accepted = acceptHttpClient(credentials, exchange.address)
+    requireGrant(accepted(new PendingReply()).identity, 'status', BUS, CONTROL_CHANNEL)
+    takeCommand('series', accepted.account, limits.commandRate, { now: clock.monotonic(), metrics })
     return jsonText(200, series())
   }
 }

@@ -1,11 +1,14 @@
 /** Streams that wait for channels in a store: what they leave behind, and how much they load at once. */
 import { expect, test } from 'bun:test'
 import { selfDeclared } from '../../auth/authenticate.ts'
+import { Account, Source } from '../../limits/accounts.ts'
 import { createMetrics } from '../../observability/metrics.ts'
 import type { Client } from '../../state/model.ts'
 import type { Transport } from '../../state/transport.ts'
 import { createAwaited } from './awaited.ts'
 import { Streams } from './streams.ts'
+
+const account = new Account('ann', new Source('192.0.2.1'))
 
 /** Streams for which no channel exists; the test ends the loads. */
 function setUp() {
@@ -17,7 +20,7 @@ function setUp() {
     loadSession: () => undefined,
     admitStream(_: unknown, __: unknown, transport: Transport) {
       transports.push(transport)
-      return { identity: {}, transport } as Client
+      return { identity: {}, account, transport } as Client
     },
     depart() {},
   }

@@ -43,6 +43,7 @@ withProgram('redis-server', 'a Redis that loses something', () => {
     const settings = {
       clock,
       maxBytes: 1 << 20,
+      inboxBytes: 1 << 20,
       dedupWindowMs: 120_000,
       dedupBytes: 0,
       maxClosed: 0,
@@ -223,7 +224,7 @@ withProgram('redis-server', 'a Redis that loses something', () => {
     expect(await redis.command('XLEN', `${start}s`)).toBe(2)
     await made.append(log)
     expect(announced(made.events)).toEqual([1, 2, 3])
-    expect(await append(generation, Number(call) + 2)).toMatch(/^\d+ 1 \+\d+-4 4 0 0$/)
+    expect(await append(generation, Number(call) + 2)).toMatch(/^\d+ 1 \+\d+-4 4 0 0 0$/)
   })
 
   test('calls that Redis executed without a reply are not repeated', async () => {
@@ -377,6 +378,7 @@ withProgram('faketime', 'a Redis whose clock is stepped', () => {
     const settings = {
       clock: systemClock,
       maxBytes: 1 << 20,
+      inboxBytes: 1 << 20,
       dedupWindowMs: 120_000,
       dedupBytes: 0,
       maxClosed: 0,

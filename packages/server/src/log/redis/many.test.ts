@@ -34,6 +34,7 @@ withProgram('redis-server', 'a Redis with many logs', () => {
     const settings = {
       clock: testClock(),
       maxBytes: 1 << 20,
+      inboxBytes: 1 << 20,
       dedupWindowMs: 120_000,
       dedupBytes: 0,
       maxClosed: 0,

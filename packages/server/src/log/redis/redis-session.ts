@@ -165,6 +165,7 @@ export class RedisSession implements StoreSession {
       args.push(log.name, newsChannelOf(log.name), log.options.size, log.options.ttlMs, words.keepOf(log.options))
       args.push(...words.knownOf(log), messagesText(items, prints()))
       args.push(needed === undefined ? '' : placesText(needed.get(log.name) ?? []), eventQueues?.of(log) ?? '')
+      args.push(log.options.maxBytes ?? '')
     }
     return { keys, args }
   }

@@ -6,7 +6,7 @@ const unreadable = (read: () => unknown) => expect(read).toThrow('unreadable rep
 
 test('an append reply gives each outcome: appended, duplicate, conflict or damaged, and the trimmed messages', () => {
   const damage = '\x1e1\x1farqon:b:h\x1fWRONGTYPE Operation against a key'
-  const { damages, ...said } = appendsIn(`7 1 +1700-3 =1700-2 ! +1700-4 ? 4 4 1 0 0 2${damage}`, {
+  const { damages, ...said } = appendsIn(`7 1 +1700-3 =1700-2 ! +1700-4 ? 4 4 1 5 0 0 2 0${damage}`, {
     number: 7,
     counts: [4, 1],
   })
@@ -20,26 +20,27 @@ test('an append reply gives each outcome: appended, duplicate, conflict or damag
     ],
     byLength: 4,
     byAge: 3,
+    byBytes: 5,
   })
   expect([...damages]).toEqual([[1, { key: 'arqon:b:h', error: 'WRONGTYPE Operation against a key' }]])
-  expect(appendsIn('8 0 +1700-3 3 0 0', { number: 8, counts: [1] }).level).toBe('stored')
+  expect(appendsIn('8 0 +1700-3 3 0 0 0', { number: 8, counts: [1] }).level).toBe('stored')
 })
 
 test('an append reply that is incomplete, of another call or with impossible positions is rejected', () => {
   const asked = { number: 7, counts: [3] }
-  expect(appendsIn('7 1 +1700-19 +1700-20 +1700-21 21 0 0', asked).outcomes).toHaveLength(3)
+  expect(appendsIn('7 1 +1700-19 +1700-20 +1700-21 21 0 0 0', asked).outcomes).toHaveLength(3)
   for (const answer of [
-    '6 1 +1700-19 +1700-20 +1700-21 21 0 0',
-    '7 1 +1700-19 +1700-20 21 0 0',
-    '7 1 +1700-19 +1700-20 +1700-20 +1700-21 21 0 0',
-    '7 1 +1700-19 +1700-20 +1700-20 21 0 0',
-    '7 1 +1700-19 +1700-20 +1700-22 22 0 0',
-    '7 1 +1700-19 +1700-20 +1701-21 21 0 0',
-    '7 1 +1700-19 +1700-20 +1700-21 20 0 0',
-    '7 1 +1700-19 +1700-20 +1700-21 21 0',
-    '7 1 +1700-19 +1700-20 +1700-21 21 0 x',
-    '7 1 +1700-19 nonsense +1700-21 21 0 0',
-    '7 1 +1700-19 +nonsense +1700-21 21 0 0',
+    '6 1 +1700-19 +1700-20 +1700-21 21 0 0 0',
+    '7 1 +1700-19 +1700-20 21 0 0 0',
+    '7 1 +1700-19 +1700-20 +1700-20 +1700-21 21 0 0 0',
+    '7 1 +1700-19 +1700-20 +1700-20 21 0 0 0',
+    '7 1 +1700-19 +1700-20 +1700-22 22 0 0 0',
+    '7 1 +1700-19 +1700-20 +1701-21 21 0 0 0',
+    '7 1 +1700-19 +1700-20 +1700-21 20 0 0 0',
+    '7 1 +1700-19 +1700-20 +1700-21 21 0 0',
+    '7 1 +1700-19 +1700-20 +1700-21 21 0 x 0',
+    '7 1 +1700-19 nonsense +1700-21 21 0 0 0',
+    '7 1 +1700-19 +nonsense +1700-21 21 0 0 0',
     'PONG',
     '',
     null,

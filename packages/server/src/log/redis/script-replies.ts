@@ -44,7 +44,7 @@ type Asked = {
 }
 
 const CALL_FIELDS = 2
-const LOG_FIELDS = 3
+const LOG_FIELDS = 4
 
 /**
  * Reads the answer to a call. Positions of a log must follow each other: a wrong one would be taken for that of another
@@ -66,14 +66,16 @@ export function appendsIn(answer: unknown, { number, counts, level, behind = {} 
   let first = 0
   let byLength = 0
   let byAge = 0
+  let byBytes = 0
   for (const count of counts) {
     checkOrder(outcomes.slice(first, first + count), wholeIn(parts[at]), text)
     byLength += wholeIn(parts[at + 1])
     byAge += wholeIn(parts[at + 2])
+    byBytes += wholeIn(parts[at + 3])
     first += count
     at += LOG_FIELDS
   }
-  return { level: waited.level, outcomes, byLength, byAge, damages: new Map(faults.map(damageIn)) }
+  return { level: waited.level, outcomes, byLength, byAge, byBytes, damages: new Map(faults.map(damageIn)) }
 }
 
 /** What was appended to a log in one call has one time and rising numbers, up to the head of the log. */

@@ -153,7 +153,7 @@ export class Batches<Subject, D extends Draft> {
     }
   }
 
-  #appended(call: StoreCall<Subject, D>, { outcomes, byLength, byAge, damages }: AppendReply): void {
+  #appended(call: StoreCall<Subject, D>, { outcomes, byLength, byAge, byBytes, damages }: AppendReply): void {
     if (!this.#underWay.includes(call)) return
     const { items, byLog } = call
     const { metrics } = this.#deps
@@ -163,6 +163,7 @@ export class Batches<Subject, D extends Draft> {
     for (let i = 0; i < items.length; i++) this.#settle(items[i]!, outcomes[i]!, damaged)
     if (byLength > 0) metrics.expire('length', byLength)
     if (byAge > 0) metrics.expire('age', byAge)
+    if (byBytes > 0) metrics.expire('bytes', byBytes)
     this.#finish(call)
   }
 

@@ -69,6 +69,7 @@ export function createRemoteLog<Subject, D extends Draft>(options: RemoteLogOpti
     usage: () => ({
       messages: logs.atHand.messages,
       bytes: logs.atHand.bytes,
+      inboxBytes: 0,
       dedupBytes: 0,
       queuedMessages: logs.outage.queue.size + logs.batches.size,
       queuedBytes: logs.outage.queue.bytes + logs.batches.bytes,

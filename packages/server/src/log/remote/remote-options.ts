@@ -1,6 +1,8 @@
 /** What a driver of logs in an external store is made with. */
+
 import type { Clock } from '../../kit/clock.ts'
 import type { Logger } from '../../observability/logger.ts'
+import type { ExpiryReason } from '../../observability/metric-labels.ts'
 import type { RemoteStore } from './remote-store.ts'
 
 /** The options. `Subject` is what its user calls a log. */
@@ -28,7 +30,7 @@ export type RemoteLogOptions<Subject> = {
 /** What it counts. */
 export type RemoteLogMetrics = {
   /** Messages that left the history. */
-  expire(reason: 'length' | 'age' | 'deleted', count: number): void
+  expire(reason: ExpiryReason, count: number): void
   /** A call has its reply. */
   called(seconds: number, messages: number): void
 }

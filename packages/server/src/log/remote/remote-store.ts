@@ -169,9 +169,10 @@ export type AppendCall = CallNumber & {
 export type AppendReply = {
   /** In the order of `byLog`. */
   readonly outcomes: readonly StoreOutcome[]
-  /** Messages that went from the logs, because these were full, or by their age. */
+  /** Messages that went from the logs, because these were full, by their age, or because their bytes were too many. */
   readonly byLength: number
   readonly byAge: number
+  readonly byBytes: number
   /** Damaged logs, by their place in `byLog`. */
   readonly damages: ReadonlyMap<number, Damage>
 }

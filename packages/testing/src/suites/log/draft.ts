@@ -1,6 +1,6 @@
 /** Messages to append, in short. */
 import { type ParsedEnvelope, protocolVersions, readEnvelope } from '@arqonbus/protocol'
-import type { Draft } from '@arqonbus/server'
+import { Account, type Draft, Source } from '@arqonbus/server'
 
 /** A message in short. */
 export type Message = {
@@ -11,6 +11,9 @@ export type Message = {
   ack?: boolean
   stored?: boolean
 }
+
+const accounts = new Map<string, Account>()
+const accountOf = (from: string) => accounts.getOrInsertComputed(from, () => new Account(from, new Source(from)))
 
 /** A draft of an event; with `ack` it is remembered, with `stored` memory is not enough for it. */
 export function draftOf({
@@ -27,5 +30,11 @@ export function draftOf({
     `"payload":${payload}${withAck === undefined ? '' : `,"metadata":${JSON.stringify(withAck)}`}}`
   const envelope = readEnvelope(text, { maxDepth: 64, versions: protocolVersions })
   if ('fault' in envelope) throw new Error(JSON.stringify(envelope))
-  return { envelope: envelope as ParsedEnvelope, deduplicated: ack, requiresDurability: stored, wantsPosition: true }
+  return {
+    envelope: envelope as ParsedEnvelope,
+    account: accountOf(from),
+    deduplicated: ack,
+    requiresDurability: stored,
+    wantsPosition: true,
+  }
 }

@@ -16,6 +16,7 @@ export async function createStage(make: Make, settings: Partial<LogSettings> = {
   const made = await make({
     clock,
     maxBytes: 1 << 20,
+    inboxBytes: 1 << 20,
     dedupWindowMs: WINDOW_MS,
     dedupBytes: 1 << 20,
     maxClosed: 100,

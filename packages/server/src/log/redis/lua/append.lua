@@ -4,13 +4,13 @@
 -- KEYS: the fence; then for each log: stream, head, dedup 0, dedup 1.
 -- ARGV: node, generation, number of the call, the node's time, the time or '', dedup window, what a settled append-only file looks like or '' (`disk.lua`);
 --       then for each log: its name, news channel, size, ttl, keep (all in ms but size), known b, m, n, and its messages in one text: of each its prints
---       (half of them of the id, half of the content; none where it is not remembered), head and body, each ended by '\30'; and the records that it would
+--       (half of them of the id, half of the content; none where it is not remembered), head and body, each ended by '\30'; the records that it would
 --       not be found without and that were written right before: of each the hash, '\31' and the field, each ended by '\30'. Where one is missing, because
---       Redis has refused it, the log is as one that is damaged; and the queues (`queue.lua`) that get an event of each new message: of each its name, '\31',
---       its limit of events, '\31' and that of bytes, each ended by '\30'.
+--       Redis has refused it, the log is as one that is damaged; the queues (`queue.lua`) that get an event of each new message: of each its name, '\31',
+--       its limit of events, '\31' and that of bytes, each ended by '\30'; and most bytes of its stream, or '' for any.
 -- Answer: one text, its parts separated by spaces: the number of the call; '1' where what was asked of the append-only file holds, else '0'; for each
 --         message '+<ms>-<n>' (appended), '=<ms>-<n>' (it was there already), '!' (other content has that id) or '?' (its log is damaged), in the order
---         of ARGV; then for each log the number of its last message, and how many messages went by length, and how many by age.
+--         of ARGV; then for each log the number of its last message, and how many messages went by length, by age, and by bytes.
 --         Behind that for each damaged log '\30', its place among the logs, '\31', the key, '\31', the error.
 
 local fence = KEYS[1]
@@ -63,6 +63,35 @@ local faults = {}
 local news = {}
 local NONE = {}
 
+-- What an entry takes beside its texts, about.
+local ENTRY_BYTES = 64
+
+local function sizeOf(fields)
+  local bytes = ENTRY_BYTES
+  for i = 1, #fields do bytes = bytes + #fields[i] end
+  return bytes
+end
+
+-- Drops the oldest messages of a stream that takes too many bytes, down to fifteen sixteenths: so it is measured rarely. The newest stays, for it has just
+-- been accepted. Returns the bytes of the stream, and how many messages went. A Redis that does not measure it leaves it as it is.
+local function trimBytes(stream, most)
+  local bytes = redis.pcall('MEMORY', 'USAGE', stream, 'SAMPLES', 0)
+  if type(bytes) ~= 'number' or bytes <= most then return type(bytes) == 'number' and bytes or 0, 0 end
+  local least, dropped, from = most * 15 / 16, 0, '-'
+  local length = ask('XLEN', stream)
+  while bytes > least and dropped < length - 1 do
+    local chunk = ask('XRANGE', stream, from, '+', 'COUNT', 16)
+    for i = 1, #chunk do
+      if bytes <= least or dropped >= length - 1 then break end
+      bytes = bytes - sizeOf(chunk[i][2])
+      dropped = dropped + 1
+      from = '(' .. chunk[i][1]
+    end
+  end
+  ask('XTRIM', stream, 'MAXLEN', length - dropped)
+  return math.max(0, math.ceil(bytes)), dropped
+end
+
 -- Appends what is new to one log. Before the first XADD has been done nothing of the log has been changed, and what comes behind it cannot fail.
 local function appendTo(k, at, parts)
   local stream, head = KEYS[k], KEYS[k + 1]
@@ -88,9 +117,11 @@ local function appendTo(k, at, parts)
     local prints = parts[i]
     if prints ~= '' then asked[#asked + 1] = string.sub(prints, 1, #prints / 2) end
   end
+  local most = tonumber(ARGV[at + 11])
   local remembered = recall(young, old, asked)
   local fresh = {}
   local queues = ARGV[at + 10] ~= '' and partsOf(ARGV[at + 10]) or NONE
+  local added = 0
   local upToN = text(least) .. '-'
 
   for i = 1, #parts, 3 do
@@ -109,6 +140,7 @@ local function appendTo(k, at, parts)
         local queue, maxEvents, maxBytes = string.match(queues[q], '^(.*)\31(.*)\31(.*)$')
         enqueue(queue, tonumber(maxEvents), tonumber(maxBytes), 0, #first + #rest, 'p', id, 'h', first, 'b', rest)
       end
+      added = added + ENTRY_BYTES + #first + #rest
       if print ~= '' then
         remembered[print] = content .. ' ' .. id
         fresh[#fresh + 1], fresh[#fresh + 2] = print, remembered[print]
@@ -127,27 +159,34 @@ local function appendTo(k, at, parts)
     ask('HSET', young, unpack(fresh))
     redis.call('PEXPIRE', young, 2 * window + SLACK)
   end
+  -- What is not known, because the head was lost or is from an earlier version, is measured.
+  if h.s then h.s = h.s + added elseif most then h.s = most + 1 end
   save(head, h, keep)
   -- One more than are kept: see `firstIn`.
   local byLength = ask('XTRIM', stream, 'MAXLEN', size > 0 and size + 1 or 0)
   local byAge = ask('XTRIM', stream, 'MINID', text(math.max(0, careful - ttl + 1)))
+  local byBytes = 0
+  if most and h.s > most then
+    h.s, byBytes = trimBytes(stream, most)
+    redis.call('HSET', head, 's', text(h.s))
+  end
   redis.call('PEXPIRE', stream, keep)
-  return text(h.n), text(byLength), text(byAge)
+  return text(h.n), text(byLength), text(byAge), text(byBytes)
 end
 
 local at = 8
 for k = 2, #KEYS, 4 do
   local parts = partsOf(ARGV[at + 8])
   local before = #out
-  local done, n, byLength, byAge = pcall(appendTo, k, at, parts)
+  local done, n, byLength, byAge, byBytes = pcall(appendTo, k, at, parts)
   if not done then
     for i = before + 1, before + #parts / 3 do out[i] = '?' end
     local key, err = damageIn(n)
     faults[#faults + 1] = '\30' .. text((k - 2) / 4) .. '\31' .. key .. '\31' .. err
-    n, byLength, byAge = '0', '0', '0'
+    n, byLength, byAge, byBytes = '0', '0', '0', '0'
   end
-  ends[#ends + 1], ends[#ends + 2], ends[#ends + 3] = n, byLength, byAge
-  at = at + 11
+  ends[#ends + 1], ends[#ends + 2], ends[#ends + 3], ends[#ends + 4] = n, byLength, byAge, byBytes
+  at = at + 12
 end
 
 for channel, batch in pairs(news) do

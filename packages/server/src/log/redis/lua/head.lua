@@ -1,7 +1,7 @@
 -- What every script knows of a log: its head. Put in front of the others.
 --
 -- The head of a log is a hash: `b` the time of its origin, `m` and `n` its last position, `e` the epoch of its dedup ('' where that was lost with the head),
--- and `p` the last position of the log that was deleted before it, where there was one.
+-- `s` an upper bound of the bytes of its stream (absent where that is not known), and `p` the last position of the log that was deleted before it, where there was one.
 -- Times are whole milliseconds, and numbers in Lua are doubles: they are written with '%.0f'.
 --
 -- A key that holds something else damages its own log and no other. `ask` and `damaged` raise a text, the key and the error with '\31' between them; a
@@ -49,10 +49,10 @@ end
 -- The head as it is stored; rebuilt from the stream where it was lost; or nil where there is no log.
 -- `known` is what the caller has seen of it: { b, m, n }, with n = -1 where it has seen nothing.
 local function find(stream, head, known)
-  local h = ask('HMGET', head, 'b', 'm', 'n', 'e')
+  local h = ask('HMGET', head, 'b', 'm', 'n', 'e', 's')
   if h[1] then
     local e = h[4] and h[4] ~= '' and whole(head, h[4]) or nil
-    return { b = whole(head, h[1]), m = whole(head, h[2] or ''), n = whole(head, h[3] or ''), e = e }
+    return { b = whole(head, h[1]), m = whole(head, h[2] or ''), n = whole(head, h[3] or ''), e = e, s = h[5] and whole(head, h[5]) or nil }
   end
   if redis.call('EXISTS', stream) == 0 then return nil end
   local info = ask('XINFO', 'STREAM', stream)
@@ -75,7 +75,7 @@ local function findOrBegin(stream, head, known, now)
   if h == nil then
     local b = now
     if known.n >= 0 and known.m >= b then b = known.m + 1 end
-    h = { b = b, m = b, n = 0, e = 0 }
+    h = { b = b, m = b, n = 0, e = 0, s = 0 }
   end
   local least = math.max(now, h.m)
   if known.n > h.n and known.m >= least then least = known.m + 1 end
@@ -93,7 +93,12 @@ local function firstIn(stream, size, oldest)
 end
 
 local function save(head, h, keep)
-  ask('HSET', head, 'b', text(h.b), 'm', text(h.m), 'n', text(h.n), 'e', h.e and text(h.e) or '')
+  local e = h.e and text(h.e) or ''
+  if h.s then
+    ask('HSET', head, 'b', text(h.b), 'm', text(h.m), 'n', text(h.n), 'e', e, 's', text(h.s))
+  else
+    ask('HSET', head, 'b', text(h.b), 'm', text(h.m), 'n', text(h.n), 'e', e)
+  end
   redis.call('PEXPIRE', head, keep)
 end
 
