@@ -13,22 +13,32 @@ const BODY_COST = 4
 /** What a channel without messages takes. */
 const CHANNEL_BYTES = 1024
 
-/** The settings that bound memory, and how many bytes each allows. */
-export function memoryBudgetsOf(config: Config): readonly { readonly key: OptionKey; readonly bytes: number }[] {
-  const rows: { key: OptionKey; bytes: number }[] = [
+/** A budget: how many bytes its setting allows, and how the two are related, in words. */
+type MemoryBudget = { readonly key: OptionKey; readonly bytes: number; readonly form?: string }
+
+/** The settings that bound memory; `%` in a form stands for the name of the setting. */
+export function memoryBudgetsOf(config: Config): readonly MemoryBudget[] {
+  const { redisUrl, webhooks, webhooksQueueBytes } = config
+  const rows: MemoryBudget[] = [
     { key: 'historyBytes', bytes: config.historyBytes },
     { key: 'inboxBytes', bytes: config.inboxBytes },
     { key: 'dedupBytes', bytes: config.dedupBytes },
     { key: 'sendBufferTotal', bytes: config.sendBufferTotal },
     { key: 'fanoutBytes', bytes: config.fanoutBytes },
-    { key: 'httpBodyBytes', bytes: BODY_COST * config.httpBodyBytes },
     { key: 'metadataBytes', bytes: config.metadataBytes },
     { key: 'sessionBytes', bytes: config.sessionBytes },
-    { key: 'maxChannels', bytes: CHANNEL_BYTES * config.maxChannels },
-    { key: 'maxSubscriptionsTotal', bytes: SUBSCRIPTION_BYTES * config.maxSubscriptionsTotal },
+    { key: 'httpBodyBytes', bytes: BODY_COST * config.httpBodyBytes, form: `${BODY_COST} times %` },
+    { key: 'maxChannels', bytes: CHANNEL_BYTES * config.maxChannels, form: `${CHANNEL_BYTES} bytes for each of %` },
+    {
+      key: 'maxSubscriptionsTotal',
+      bytes: SUBSCRIPTION_BYTES * config.maxSubscriptionsTotal,
+      form: `${SUBSCRIPTION_BYTES} bytes for each of %`,
+    },
   ]
-  const { redisUrl, webhooks, webhooksQueueBytes } = config
-  if (webhooks.length > 0) rows.push({ key: 'webhooksQueueBytes', bytes: webhooks.length * webhooksQueueBytes })
+  if (webhooks.length > 0) {
+    const bytes = webhooks.length * webhooksQueueBytes
+    rows.push({ key: 'webhooksQueueBytes', bytes, form: '% of each webhook' })
+  }
   if (redisUrl === undefined) return rows
   return [
     ...rows,

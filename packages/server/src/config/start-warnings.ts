@@ -120,7 +120,8 @@ const rows = [
     advice(config, { memoryBytes }) {
       const budgets = memoryBudgetsOf(config)
       const most = budgets.reduce((sum, { bytes }) => sum + bytes, 0)
-      const settings = budgets.map(({ key }) => namesOf(key).variable.replace(VARIABLE_PREFIX, '')).join(', ')
+      const nameOf = (key: OptionKey) => namesOf(key).variable.replace(VARIABLE_PREFIX, '')
+      const settings = budgets.map(({ key, form = '%' }) => form.replace('%', nameOf(key))).join(', ')
       return when(
         most > memoryBytes,
         `${settings} together allow ${sizeText(most)}, more than the memory (${sizeText(memoryBytes)}): lower them, or the system ends the process`,
