@@ -177,6 +177,18 @@ withProgram('redis-server', 'webhooks with Redis', () => {
     expect(receiver.events.map(numberOf)).toEqual(upTo(20))
   }, 60_000)
 
+  test('a queue that somebody else has written over holds up no message', async () => {
+    const { url, command } = await redis()
+    const bus = await start(url, receive())
+    await say(bus, 1)
+    const keys = (await command('KEYS', 'arqon:*@webhook:*')) as string[]
+    const names = new Set(keys.map((key) => key.replace(/:[a-z]$/, '')))
+    expect(names.size).toBe(1)
+    for (const name of names) for (const end of ['q', 'm']) await command('SET', `${name}:${end}`, 'something else')
+    await say(bus, 5, 1)
+    expect(await bus.metric('arqonbus_storage_available')).toBe(1)
+  }, 60_000)
+
   test('a private channel in Redis is sent only to a webhook that names it', async () => {
     const { url } = await redis()
     const receiver = receive()
