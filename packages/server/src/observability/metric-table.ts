@@ -110,7 +110,7 @@ export const labelled = {
   webhookRequests: {
     name: 'arqonbus_webhook_requests_total',
     label: 'outcome',
-    help: 'Requests to receivers of webhooks, by outcome; all but those that were accepted are sent again.',
+    help: 'Requests to receivers of webhooks, by outcome; those that were refused or failed are sent again.',
   },
   webhookDropped: {
     name: 'arqonbus_webhook_events_dropped_total',
