@@ -120,8 +120,10 @@ export class RedisQueue implements EventQueue {
 
   async clear(): Promise<number> {
     const { call, closed } = this.#options
-    const here = this.#unstored.length
     closed()
+    // What is on its way is counted once: here, or there.
+    await Promise.allSettled(this.#sending)
+    const here = this.#unstored.length
     this.#forget()
     return here + Number(await call(queueScripts.clear, this.#keys, []))
   }
