@@ -141,6 +141,19 @@ describe('metadata', () => {
   })
 })
 
+test('members that are invited and removed count as metadata, and nothing is left of a channel that is deleted', async () => {
+  const bus = await behindProxy()
+  const ann = await at(bus, HOME, 'ann')
+  const kept = () => bus.metric('arqonbus_kept_bytes{kind="metadata"}')
+  await ann.command('create_channel', { channel: 'own:den', type: 'private', metadata: { members: ['bob'] } })
+  const before = await kept()
+  await ann.command('invite', { channel: 'own:den', client_id: 'cleo' })
+  expect(await kept()).toBeGreaterThan(before)
+  await ann.command('remove_member', { channel: 'own:den', client_id: 'bob' })
+  await ann.command('delete_channel', { channel: 'own:den' })
+  expect(await kept()).toBe(0)
+})
+
 test('the options of a channel cannot keep more than the settings say, and a configured channel can', async () => {
   const rooms = [{ name: 'fixed', channels: [{ name: 'long', options: { history_size: 50 } }] }]
   const bus = await behindProxy({ historySize: 10, historyTtlMs: 60_000, rooms })

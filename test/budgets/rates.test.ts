@@ -1,6 +1,7 @@
 /** Rates belong to the client id or subject, not to the connection (docs/protocol.md#accounts). */
 import { describe, expect, test } from 'bun:test'
 import { type RefusedError, refusal, type TestClient, testClock } from '@arqonbus/testing'
+import { bearer, createIssuer } from '@arqonbus/testing/tokens'
 import { caller, as as headerOf, messagesOf } from '../api/call.ts'
 import { AWAY, at, behindProxy, HOME } from './addresses.ts'
 
@@ -52,6 +53,19 @@ describe('the rate of messages', () => {
       payload: { eventType: 'x', payload: {} },
     })
     expect(await listener.answer(id)).toMatchObject({ error: { code: 'rate_limited' } })
+  })
+
+  test('all client ids of one subject have one rate, wherever they connect from', async () => {
+    const issuer = await createIssuer()
+    const clock = testClock()
+    const bus = await behindProxy({ ...issuer.config, rateLimit }, { clock })
+    const token = await issuer.token('ann', { now: clock.now() })
+    const connect = (id: string, address: string) =>
+      bus.connect({ query: { client_id: id }, headers: { ...bearer(token), 'x-forwarded-for': address } })
+    const tabs = await Promise.all([connect('ann--one', HOME), connect('ann--two', AWAY), connect('ann', HOME)])
+    expect(await refusedOf(tabs[0]!, 10)).toBe(0)
+    expect(await refusedOf(tabs[1]!, 15)).toBe(5)
+    expect(await refusedOf(tabs[2]!, 5)).toBe(5)
   })
 
   test('all client ids of one address share a rate, and another address has its own', async () => {

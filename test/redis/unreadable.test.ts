@@ -13,7 +13,7 @@ import {
 import { openProxy } from '../support/tcp-proxy.ts'
 
 /** The reply to an append of three messages, as sent by Redis. */
-const ANSWER = /\$\d+\r\n\d+ [01] (\+\d+-\d+ ){3}\d+ \d+ \d+\r\n/
+const ANSWER = /\$\d+\r\n\d+ [01] (\+\d+-\d+ ){3}\d+ \d+ \d+ \d+\r\n/
 
 const latin1 = (text: string): Buffer => Buffer.from(text, 'latin1')
 

@@ -2,7 +2,7 @@
  * The rooms and channels that exist: created, found, deleted. Permission is not checked here; what must hold for every
  * request is.
  */
-import { type ChannelOptions, CodedError, WHOLE_ROOM } from '@arqonbus/protocol'
+import { type ChannelOptions, WHOLE_ROOM } from '@arqonbus/protocol'
 import { isRestricted } from '../auth/access.ts'
 import type { Clock } from '../kit/clock.ts'
 import { Ordered } from '../kit/ordered.ts'
@@ -10,7 +10,7 @@ import type { RawJson } from '../kit/raw-json.ts'
 import { copyText } from '../kit/text.ts'
 import type { Account } from '../limits/accounts.ts'
 import type { Log, LogOptions } from '../log/contract.ts'
-import { bytesOf, CreationBudgets, type CreationLimits, findToEvict, tooMany } from './creation-budgets.ts'
+import { CreationBudgets, type CreationLimits } from './creation-budgets.ts'
 import { type FeedSource, TargetFeed } from './feed.ts'
 import type { IdleChannels } from './idle.ts'
 import { broadcastLog, channelLog } from './log-names.ts'
@@ -58,7 +58,6 @@ type NewChannel = Pick<Channel, 'name' | 'type'> &
 /** The rooms and channels. */
 export class Rooms {
   readonly #deps: RoomsDeps
-  /** Asked for the longest idle channel at the limit of channels. */
   readonly #idle: IdleChannels
   readonly #rooms = new Map<string, Room>()
   readonly #inOrder = new Ordered<Room>()
@@ -72,7 +71,7 @@ export class Rooms {
   constructor(deps: RoomsDeps, idle: IdleChannels) {
     this.#deps = deps
     this.#idle = idle
-    this.budgets = new CreationBudgets(deps.limits)
+    this.budgets = new CreationBudgets(deps.limits, idle)
   }
 
   get size(): number {
@@ -151,10 +150,7 @@ export class Rooms {
     broadcastFeed.target = room
     wideFeed.target = room
     this.#rooms.set(name, room)
-    if (account !== undefined) {
-      this.budgets.rooms.of(account).add(1)
-      this.budgets.metadata.of(account).add(bytesOf(config))
-    }
+    this.budgets.countRoom(room, 1)
     this.#inOrder.add(room)
     this.#withoutChannels.add(room)
     changed(name)
@@ -209,10 +205,7 @@ export class Rooms {
     room.channels.set(name, channel)
     this.#withoutChannels.delete(room)
     this.#channels.add(channel)
-    if (account !== undefined) {
-      this.budgets.channels.of(account).add(1)
-      this.budgets.metadata.of(account).add(bytesOf(metadata, channel.members?.size))
-    }
+    this.budgets.countChannel(channel, 1)
     room.channelsInOrder.add(channel)
     if (isRestricted(channel)) room.restricted.add(channel)
     this.#idle.add(channel)
@@ -270,8 +263,10 @@ export class Rooms {
 
   /** Gives a private channel other members, which are part of its metadata. */
   setMembers(channel: Channel, metadata: RawJson): void {
+    this.budgets.countChannel(channel, -1)
     channel.metadata = metadata
     channel.members = membersOf(metadata)
+    this.budgets.countChannel(channel, 1)
     this.#deps.changed(channel.room.name, channel.name)
   }
 
@@ -291,17 +286,18 @@ export class Rooms {
     if (existing?.type === 'system') return undefined
     const { type, state, createdAt, createdBy, holder, config } = record
     const room = existing ?? this.createRoom({ ...record, account: this.#accountOfStored(record), isStored: true })
-    if (room.account !== undefined) {
-      const metadata = this.budgets.metadata.of(room.account)
-      metadata.remove(bytesOf(room.config))
-      metadata.add(bytesOf(config))
-    }
-    return Object.assign(room, { type, state, createdAt, createdBy, holder, config })
+    this.budgets.countRoom(room, -1)
+    return this.#counted(Object.assign(room, { type, state, createdAt, createdBy, holder, config }))
+  }
+
+  #counted(room: Room): Room {
+    this.budgets.countRoom(room, 1)
+    return room
   }
 
   /** Creates the room of a stored channel, which was not stored itself. */
   restoreRoomOf({ room: name, createdBy, holder }: ChannelRecord): Room {
-    const account = this.#accountOfStored({ name, createdBy })
+    const account = this.#accountOfStored({ createdBy })
     return this.createRoom({ name, type: 'dynamic', createdBy, holder, account, isStored: true })
   }
 
@@ -312,71 +308,29 @@ export class Rooms {
     return this.createChannel(room, { ...record, account: this.#accountOfStored(record), isStored: true })
   }
 
-  #accountOfStored({ name, createdBy = name }: { readonly name: string; readonly createdBy?: string | undefined }) {
+  /** Those of which no creator is stored count together. */
+  #accountOfStored({ createdBy = '' }: { readonly createdBy?: string | undefined }): Account {
     return this.#deps.accountOfStored(createdBy)
   }
 
-  /** Removes an idle channel where a limit of channels is reached. */
   #makeSpace(room: Room, { account, isStored }: NewChannel): void {
-    const { maxChannels } = this.#deps.limits
-    const reached = account === undefined || isStored === true ? undefined : this.budgets.channelsReached(account)
-    const isFull = this.#channels.size >= maxChannels
-    if (reached === undefined && !isFull) return
-    let retryAfterMs: number | undefined
-    const idleOf = (one: Account) => {
-      const longest = this.#idle.longest(one)
-      if (!('retryAfterMs' in longest)) return longest
-      retryAfterMs = Math.min(retryAfterMs ?? longest.retryAfterMs, longest.retryAfterMs)
-      return undefined
-    }
-    const evicted =
-      account === undefined
-        ? undefined
-        : reached === undefined
-          ? findToEvict(this.budgets.channels, account, idleOf)
-          : idleOf(account)
-    if (evicted === undefined) {
-      retryAfterMs ??= this.#idle.leastMs
-      if (reached !== undefined) throw tooMany('too_many_channels', 'channels', reached, retryAfterMs)
-      throw new CodedError('too_many_channels', { limit: maxChannels }, retryAfterMs)
-    }
-    this.#evict(evicted, room)
+    const evicted = this.budgets.channelToEvict(account, { count: this.#channels.size, isStored: isStored === true })
+    if (evicted === undefined) return
+    this.#remove(evicted, 'removed')
+    if (evicted.room !== room) this.dropIfUnused(evicted.room)
   }
 
-  #evict(channel: Channel, forRoom: Room | undefined): void {
-    this.#remove(channel, 'removed')
-    if (channel.room !== forRoom) this.dropIfUnused(channel.room)
-  }
-
-  /** Removes a room whose only channel is idle where all rooms together have reached their limit. */
   #makeSpaceForRoom({ account, isStored }: NewRoom): void {
-    const { maxRooms } = this.#deps.limits
-    const reached = account === undefined || isStored === true ? undefined : this.budgets.roomsReached(account)
-    if (reached !== undefined) throw tooMany('too_many_rooms', 'rooms', reached)
-    if (this.#rooms.size < maxRooms) return
-    const evicted = account && findToEvict(this.budgets.rooms, account, (one) => this.#onlyIdleOf(one))
-    if (evicted !== undefined) this.#evict(evicted, undefined)
-    if (this.#rooms.size >= maxRooms) throw new CodedError('too_many_rooms', { limit: maxRooms })
-  }
-
-  /** The longest idle channel of an account, where its room goes with it. */
-  #onlyIdleOf(account: Account): Channel | undefined {
-    const longest = this.#idle.longest(account)
-    if ('retryAfterMs' in longest) return undefined
-    const { type, channels, broadcastSubscriptions, broadcast } = longest.room
-    const isOnly = type === 'dynamic' && channels.size === 1 && broadcastSubscriptions.size === 0
-    return isOnly && broadcast?.isEmpty() === true ? longest : undefined
+    const only = this.budgets.onlyChannelToEvict(account, { count: this.#rooms.size, isStored: isStored === true })
+    if (only !== undefined) this.letGo(only)
   }
 
   #remove(channel: Channel, how: NonNullable<Channel['ended']>): void {
-    const { room, log, account, metadata, members } = channel
+    const { room, log } = channel
     if (how === 'deleted') log?.delete()
     else log?.close()
     channel.ended = how
-    if (account !== undefined) {
-      this.budgets.channels.of(account).remove(1)
-      this.budgets.metadata.of(account).remove(bytesOf(metadata, members?.size))
-    }
+    this.budgets.countChannel(channel, -1)
     this.#idle.removed(channel)
     room.channels.delete(channel.name)
     if (room.channels.size === 0) this.#withoutChannels.add(room)
@@ -387,10 +341,7 @@ export class Rooms {
 
   #forget(room: Room): void {
     this.#rooms.delete(room.name)
-    if (room.account !== undefined) {
-      this.budgets.rooms.of(room.account).remove(1)
-      this.budgets.metadata.of(room.account).remove(bytesOf(room.config))
-    }
+    this.budgets.countRoom(room, -1)
     this.#inOrder.delete(room)
     this.#withoutChannels.delete(room)
     this.#deps.changed(room.name)
