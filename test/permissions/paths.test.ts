@@ -269,6 +269,29 @@ describe('lists and counts', () => {
     expect((await run(nobody, 'list_rooms')).rooms).toEqual([])
   })
 
+  test('pages and acknowledgements do not show what is left out', async () => {
+    const own = await startBus({ permissions: { rules }, commandRate: null, rateLimit: null })
+    const maker = await service('maker', {}, own)
+    const client = await agent('reader', {}, own)
+    await run(maker, 'join_channel', { channel: 'ops:agent-1' })
+    const page = () => run(client, 'list_channels', { limit: 2 })
+    await run(maker, 'create_channel', { channel: 'ops:agent-2' })
+    const first = await page()
+    for (let i = 0; i < 5; i++) await run(maker, 'create_channel', { channel: `lab:hidden-${i}` })
+    expect(await page()).toEqual(first)
+    await run(maker, 'create_channel', { channel: 'ops:agent-3' })
+    const rest = await run(client, 'list_channels', { limit: 2, cursor: first.cursor! })
+    expect(rest.channels.map(({ name }) => name)).toEqual(['agent-2', 'agent-3'])
+    expect(rest.cursor).toBeUndefined()
+    expect(await refused(client, 'list_channels', { cursor: '1' })).toMatchObject({ code: 'invalid_parameters' })
+    const blind = await startBus({
+      permissions: { rules: [{ client_type: 'human', permissions: { 'ops:*': ['publish', 'create'] } }, rules[0]!] },
+    })
+    await service('s-hears', { join: 'ops:a' }, blind)
+    expect(await event(await human('h-blind', {}, blind), 'ops:a', 'x')).not.toHaveProperty('recipients')
+    expect(await event(await service('s-sees', {}, blind), 'ops:a', 'x')).toMatchObject({ recipients: 1 })
+  })
+
   test('status counts what its reader may know', async () => {
     const own = await startBus({
       commandRate: null,

@@ -9,7 +9,7 @@ import { addressOf } from './address.ts'
 import { command } from './command.ts'
 import type { CommandDeps } from './command-deps.ts'
 import { invalidParameter } from './invalid-parameter.ts'
-import { type PageOf, pageOf, rankedFirst } from './paginate.ts'
+import { isBlindTo, type PageOf, pageInPieces, rankedFirst } from './paginate.ts'
 
 /** `list_clients`: the clients of the bus, or of one channel. */
 export const listClients = (deps: CommandDeps) =>
@@ -23,15 +23,17 @@ export const listClients = (deps: CommandDeps) =>
         view: (client) => listedClientView(client, identity, clock),
         fits: (client) => members?.has(client) !== false && isSeen(client),
         steps: ({ channels, rooms }) => channels.size + rooms.size,
+        isBlind: isBlindTo(identity),
         maxBytes: maxListBytes,
       }
       const isThere = (client: ViewedClient) => (directory.find(client.id) as object | undefined) === client
       return chain(rankings[order](deps), (ranking) => {
-        const page =
+        const page = deps.turns.run(() =>
           ranking === undefined
-            ? pageOf(source, { cursor, limit })
-            : pageOf(rankedFirst(source, ranking.filter(isThere)), { cursor, limit })
-        return { clients: page.entries, cursor: page.cursor }
+            ? pageInPieces(source, { cursor, limit })
+            : pageInPieces(rankedFirst(source, ranking.filter(isThere)), { cursor, limit }),
+        )
+        return chain(page, ({ entries, cursor }) => ({ clients: entries, cursor }))
       })
     })
   })

@@ -1,7 +1,10 @@
 /** Pages of lists: as many entries as were asked for, as a frame holds, and as can be looked at in one go. */
 import { finish, type Pieces } from '@arqonbus/protocol'
+import type { Identity } from '../auth/identity.ts'
+import { everything } from '../auth/permissions.ts'
 import type { Numbered } from '../kit/ordered.ts'
 import { encode, RawJson } from '../kit/raw-json.ts'
+import { seal, unseal } from '../kit/sealed-number.ts'
 import { MOST_RANKED } from '../state/traffic.ts'
 import { invalidParameter } from './invalid-parameter.ts'
 
@@ -21,6 +24,11 @@ export type PageOf<T> = {
   readonly steps?: (item: T) => number
   /** Bounds the text. */
   readonly maxBytes: number
+  /**
+   * True where the reader must not learn how much is left out: pages are full, however much is looked at for them, and
+   * cursors are sealed.
+   */
+  readonly isBlind?: boolean
   /** True where the page may be without an entry if the first is too long; else it holds one at least. */
   readonly mayBeEmpty?: boolean
 }
@@ -54,6 +62,12 @@ export function rankedFirst<T extends Numbered>(
 /** A page looks at so much and no more: where most of a list is left out, pages are short, or empty. */
 const MOST_STEPS = 4000
 
+/** Steps of one piece of work. */
+const STEPS = 128
+
+/** True for a viewer that lists leave much out for: all but admins, and those who may do everything. */
+export const isBlindTo = ({ role, permissions }: Identity): boolean => role !== 'admin' && permissions !== everything
+
 /**
  * The next entries behind a cursor, in the order in which they were made: what goes or comes meanwhile moves no other
  * entry to another page. What it costs depends on the page and not on the list.
@@ -66,18 +80,21 @@ type WantedPage = { readonly cursor?: string | undefined; readonly limit?: numbe
 
 /** The same, in pieces. */
 export function* pageInPieces<T extends Numbered>(
-  { after, view, look, fits = () => true, steps = () => 0, maxBytes, mayBeEmpty = false }: PageOf<T>,
+  { after, view, look, fits = () => true, steps = () => 0, maxBytes, isBlind = false, mayBeEmpty = false }: PageOf<T>,
   { cursor, limit = 100 }: WantedPage,
 ): Pieces<ListPage> {
-  let last = readCursor(cursor)
+  let last = isBlind ? readSealed(cursor) : readCursor(cursor)
   const texts: string[] = []
   let bytes = 0
   let looked = 0
-  const ended = () => ({ entries: listOf(texts), cursor: last.toString(36) })
+  let passed = 0
+  const ended = () => ({ entries: listOf(texts), cursor: isBlind ? seal(last) : last.toString(36) })
   for (const item of after(last)) {
     if (looked >= MOST_STEPS) return ended()
-    looked++
+    if (++passed % STEPS === 0) yield
+    if (!isBlind) looked++
     if (fits(item)) {
+      if (isBlind) looked++
       looked += steps(item)
       if (look !== undefined) yield* look(item)
       const text = encode(view(item))
@@ -91,6 +108,12 @@ export function* pageInPieces<T extends Numbered>(
 }
 
 const listOf = (texts: readonly string[]): RawJson => new RawJson(`[${texts.join(',')}]`)
+
+function readSealed(cursor: string | undefined): number {
+  const after = cursor === undefined ? 0 : unseal(cursor)
+  if (after === undefined) throw invalidParameter('cursor', 'a cursor of a page before')
+  return after
+}
 
 function readCursor(cursor: string | undefined): number {
   if (cursor === undefined) return 0

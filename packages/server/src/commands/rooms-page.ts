@@ -7,7 +7,7 @@ import type { Room } from '../state/model.ts'
 import { roomView, roomViewSteps } from '../state/views.ts'
 import { type VisibleRoom, visibleRoom } from '../state/visible-room.ts'
 import type { CommandDeps } from './command-deps.ts'
-import { type PageOf, pageInPieces } from './paginate.ts'
+import { isBlindTo, type PageOf, pageInPieces } from './paginate.ts'
 
 type RoomsDeps = Pick<CommandDeps, 'rooms' | 'directory' | 'turns'>
 
@@ -32,6 +32,7 @@ export function* roomsPage({ rooms, directory }: RoomsDeps, viewer: Identity, as
     },
     view: (room) => roomView(room, figures!),
     steps: roomViewSteps,
+    isBlind: isBlindTo(viewer),
     ...bounds,
   }
   return yield* pageInPieces(page, { cursor, limit })

@@ -9,6 +9,7 @@ import {
   type ParsedEnvelope,
   positionText,
 } from '@arqonbus/protocol'
+import { granted, readAction } from '../auth/access.ts'
 import type { Delivery } from '../delivery/deliver.ts'
 import type { Frames } from '../delivery/frames.ts'
 import type { Replies } from '../delivery/replies.ts'
@@ -47,6 +48,9 @@ type Accepted = Extract<AppendOutcome, { kind: 'appended' | 'duplicate' | 'queue
 /** What is known of a queued message besides that. */
 const QUEUED = { position: undefined, replicas: undefined, level: undefined }
 
+const mayCount = ({ identity }: Client, { room, channel }: ParsedEnvelope): boolean =>
+  granted(identity, readAction(room), room, channel)
+
 /** Listens to the log of a bus: an entry is delivered and its sender acknowledged in one tick, own copy first. */
 export function listenToLog(deps: OutcomeDeps): void {
   const { log, clock, metrics, delivery, replies, traffic, broke, redactTail, frames, routed, webhooks } = deps
@@ -63,7 +67,8 @@ export function listenToLog(deps: OutcomeDeps): void {
       durability: position === undefined ? 'memory' : (level ?? log.durabilityOfAccepted()),
       replicas,
       duplicate: outcome.kind === 'duplicate',
-      recipients: countSubscribers(feeds),
+      // A count of who hears it is for those who may hear it too.
+      recipients: mayCount(client, envelope) ? countSubscribers(feeds) : undefined,
     }
     replies.acknowledge(client, envelope.id, result, feeds)
   }

@@ -236,7 +236,10 @@ class PrivateMessage {
         durability: this.#isQueued ? 'memory' : (level ?? this.#deps.log.durabilityOfAccepted()),
         replicas,
         duplicate: this.#isDuplicate,
-        recipients: countSubscribers([own, ...others].map(({ feed }) => feed)),
+        // Whether a client is there is for those who may see it.
+        recipients: others.every(({ clientId }) => grantedFor(client.identity, 'presence', clientId))
+          ? countSubscribers([own, ...others].map(({ feed }) => feed))
+          : undefined,
       } as const
       this.#deps.replies.acknowledge(client, envelope.id, result, [own.feed])
     }

@@ -18,7 +18,7 @@ import {
   TelemetryEvent,
   telemetryEvents,
 } from '@arqonbus/protocol'
-import { requireGrant } from '../auth/access.ts'
+import { granted, requireGrant } from '../auth/access.ts'
 import type { Delivery } from '../delivery/deliver.ts'
 import type { Frames } from '../delivery/frames.ts'
 import type { Replies } from '../delivery/replies.ts'
@@ -107,8 +107,10 @@ export function createTelemetry(deps: TelemetryDeps) {
     fromClient(client: Client, envelope: ParsedEnvelope): void {
       requireGrant(client.identity, 'publish', TELEMETRY_ROOM, TELEMETRY_CHANNEL)
       const recipients = relay(envelope, client.echo ? undefined : client)
-      if (isAcknowledged(envelope) || client.caller !== undefined)
-        replies.acknowledge(client, envelope.id, { ...outcome, recipients }, stream)
+      if (isAcknowledged(envelope) || client.caller !== undefined) {
+        const isTold = granted(client.identity, 'telemetry', TELEMETRY_ROOM, TELEMETRY_CHANNEL)
+        replies.acknowledge(client, envelope.id, { ...outcome, recipients: isTold ? recipients : undefined }, stream)
+      }
     },
     /** Passes on what a subscriber of the telemetry server sends; `invalid_telemetry`. */
     fromSubscriber(subscriber: TelemetrySubscriber, envelope: ParsedEnvelope): void {
