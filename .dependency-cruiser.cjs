@@ -15,7 +15,7 @@ const layers = [
   { receive: 'receive/' },
   { commands: 'commands/' },
   { connections: 'connections/' },
-  { subscriptions: 'subscriptions/' },
+  { presence: 'presence/', subscriptions: 'subscriptions/' },
   { publish: 'publish/' },
   { telemetry: 'telemetry/' },
   { delivery: 'delivery/', webhooks: 'webhooks/' },

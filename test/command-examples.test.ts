@@ -17,6 +17,8 @@ const order: readonly CommandName[] = [
   'ping',
   'join_channel',
   'history',
+  'set_presence',
+  'presence',
   'status',
   'list_commands',
   'list_rooms',

@@ -22,6 +22,7 @@ function neededBy(name: CommandName): object {
     ...('client_id' in fields && { client_id: 'user' }),
     ...('position' in fields && { position: '1-1' }),
     ...(name === 'authenticate' && { token: adminKey }),
+    ...(name === 'set_presence' && { status: null }),
   }
 }
 
@@ -45,9 +46,11 @@ describe('results in the declared form', () => {
       'list_rooms',
       'pause_room',
       'ping',
+      'presence',
       'remove_member',
       'resume_room',
       'revoke',
+      'set_presence',
       'status',
       'update_profile',
     ])
@@ -58,7 +61,8 @@ describe('results in the declared form', () => {
   })
 
   test('list_commands describes every command as it is declared, with its rate where it has one of its own', async () => {
-    const limited = await startBus({ commandRate: { perSecond: 5, burst: 50 } })
+    const rate = { perSecond: 5, burst: 50 }
+    const limited = await startBus({ commandRate: rate, presenceRate: rate })
     const described = (await run(await limited.as('reader'), 'list_commands')).commands
     expect(described.map(({ name }) => name)).toEqual(commandNames)
     const ajv = new Ajv2020({ strict: true, allowUnionTypes: true, strictTypes: false })

@@ -212,7 +212,10 @@ describe('pages of lists', async () => {
 })
 
 describe('rates', async () => {
-  const limited = await startBus({ commandRate: { perSecond: 10, burst: 3 } }, { clock })
+  const limited = await startBus(
+    { commandRate: { perSecond: 10, burst: 3 }, presenceRate: { perSecond: 10, burst: 3 } },
+    { clock },
+  )
   const costly = {
     status: {},
     list_commands: {},
@@ -220,6 +223,8 @@ describe('rates', async () => {
     list_channels: {},
     list_clients: {},
     history: { channel: 'rate:a' },
+    presence: { channel: 'rate:a' },
+    set_presence: { status: { state: 'busy' } },
     create_channel: {},
   }
 

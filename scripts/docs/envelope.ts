@@ -7,9 +7,11 @@ import {
   type DeliveredMetadata,
   Envelope,
   Gap,
+  Presence,
   PublishResult,
   Reply,
   Shutdown,
+  Snapshot,
   SubscriptionEnded,
   TelemetryEvent,
   TokenExpiring,
@@ -72,6 +74,16 @@ const notices: readonly { title: string; text: string; schema: TSchema }[] = [
     title: 'A gap notice',
     text: 'The payload of a `system` envelope in the affected channel, before its next message: this subscription missed messages in between. [`gap.json`](schemas/gap.json).',
     schema: Gap,
+  },
+  {
+    title: 'A snapshot has been sent',
+    text: 'The payload of a `system` envelope at the address of the subscription, behind the messages of its snapshot. [`snapshot.json`](schemas/snapshot.json).',
+    schema: Snapshot,
+  },
+  {
+    title: 'A presence event',
+    text: 'The payload of a `system` envelope in a channel, or in `room:*`, for subscribers with `presence`: who is there. [`presence.json`](schemas/presence.json).',
+    schema: Presence,
   },
   {
     title: 'A channel is deleted',

@@ -177,6 +177,26 @@ export const examples: { readonly [Name in CommandName]: CommandExample<Name> } 
       has_more: false,
     },
   },
+  presence: {
+    parameters: { channel: 'science:*' },
+    result: {
+      channel: 'science:*',
+      count: 2,
+      members: [
+        {
+          client_id: 'ada',
+          client_type: 'human',
+          screen_name: 'Ada',
+          status: { state: 'busy', text: 'at the telescope' },
+        },
+        { client_id: 'bot-7', client_type: 'ai-agent' },
+      ],
+    },
+  },
+  set_presence: {
+    parameters: { channel: 'science:explore', status: { state: 'busy', text: 'at the telescope' } },
+    result: { channel: 'science:explore', status: { state: 'busy', text: 'at the telescope' } },
+  },
   create_channel: {
     parameters: {
       channel: 'science:lab',

@@ -12,7 +12,7 @@ const adminKey = 'correct-horse-battery-staple'
 const asAdmin = { authorization: `Bearer ${adminKey}` }
 
 /** What each command is sent with beside its target. */
-const more: Partial<Record<CommandName, object>> = { history: { limit: 1 } }
+const more: Partial<Record<CommandName, object>> = { history: { limit: 1 }, set_presence: { status: null } }
 
 const shapeOf = (name: CommandName): CommandShape => commands[name]
 const actionsOf = (name: CommandName): readonly GrantAction[] => {

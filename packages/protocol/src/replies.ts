@@ -168,6 +168,19 @@ export const Gap = Type.Object({
 /** The payload of a gap notice. */
 export type Gap = Static<typeof Gap>
 
+/** The payload of the notice that a snapshot has been sent: what follows is live. */
+export const Snapshot = Type.Object({
+  event: Type.Literal('snapshot'),
+  messages: Type.Integer({ minimum: 0, description: 'How many messages the snapshot had.' }),
+  complete: Type.Boolean({
+    description:
+      'False where it may lack a key: there are more keys, bytes or messages than a snapshot reads, or the log could not be read.',
+  }),
+})
+
+/** The payload of the notice that a snapshot has been sent. */
+export type Snapshot = Static<typeof Snapshot>
+
 /** The payload of the notice that a channel was deleted, for subscribers of its whole room. */
 export const ChannelDeleted = Type.Object({
   event: Type.Literal('channel_deleted'),

@@ -4,8 +4,10 @@ import { Channel, ChannelInFull, ChannelOptions, ChannelTypeField, ExpectedType,
 import { DeliveredEnvelope, JsonObject, MessageId, PositionText } from '../envelope/schema.ts'
 import { namePattern } from '../names.ts'
 import { positionPattern } from '../position.ts'
+import { PresenceList } from '../presence.ts'
 import { AddressText, addressFields, ClientIdField, nextPage, orderField, pageFields, roomField } from './fields.ts'
 import { command, parameters } from './shape.ts'
+import { subscriptionFields } from './subscription-fields.ts'
 
 const MEMBERS = 'Every client; of a private channel its creator, its `metadata.members` and admins.'
 
@@ -174,9 +176,7 @@ const since = {
   ),
   room_since_id: Type.Optional(Type.String({ ...MessageId, description: 'The id of the message at `room_since`.' })),
   type: Type.Optional(ExpectedType),
-  presence: Type.Optional(
-    Type.Boolean({ description: 'Accepted, and without effect: presence events come with a later version.' }),
-  ),
+  ...subscriptionFields,
 }
 
 const position = (description: string) => Type.Optional(Type.String({ pattern: `^${positionPattern}$`, description }))
@@ -241,13 +241,17 @@ export const JoinResult = Type.Object({
       description: 'For `room:*`: false where the room has too many channels to be recovered as a whole.',
     }),
   ),
+  presence: Type.Optional(
+    Type.Object(PresenceList, { description: 'Who is there, where the subscription has `presence`.' }),
+  ),
 })
 
 /** Joins channels. */
 export const join_channel = command('join_channel', {
   summary: 'Subscribes to a channel, to a whole room (`*`), or to up to 100 of them, and recovers what was missed.',
   notes: [
-    'Joining what is joined succeeds and changes nothing; with `since` it recovers again.',
+    'Joining what is joined succeeds and changes nothing; with `since` it recovers again, with `snapshot` it gets the newest messages again, and `delivery`, `presence` and `invisible` change the subscription.',
+    'What a join does not say of `delivery`, `presence` and `invisible` stays as the subscription has it, or as a resumed session kept it.',
     'An unknown channel is created, where `ARQONBUS_AUTO_CREATE` and `ARQONBUS_CREATE` allow it.',
     'With `channels` nothing else is given. Each entry has its own outcome in `results`: one that fails does not stop those behind it. An address that an entry before it has is `invalid_parameters`.',
     'Each address costs as much as a message of the rate of the client, and so do 100 heads that the answer lists.',

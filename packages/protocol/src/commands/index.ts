@@ -12,6 +12,7 @@ import {
   list_channels,
   remove_member,
 } from './channels.ts'
+import { presence, set_presence } from './presence.ts'
 import { delete_room, list_rooms, pause_room, resume_room } from './rooms.ts'
 import type { ParametersOf, ResultOf } from './shape.ts'
 import { authenticate, revoke } from './tokens.ts'
@@ -28,6 +29,8 @@ export const commands = {
   join_channel,
   leave_channel,
   history,
+  presence,
+  set_presence,
   create_channel,
   delete_channel,
   delete_message,

@@ -27,3 +27,13 @@ export function recipientsOf(text: string): readonly string[] {
   const to = membersOf(text, metadata.start).findLast((member) => nameOf(member) === 'to')
   return to === undefined ? [] : [JSON.parse(text.slice(to.start, to.end)) as string | string[]].flat()
 }
+
+/** The `metadata.key` of a delivered envelope; undefined where it has none. */
+export function keyOf(text: string): string | undefined {
+  // Most messages have no key, and to search them is much cheaper than to read them.
+  if (!text.includes('"key"')) return undefined
+  const metadata = membersOf(text, 0).findLast(({ key }) => key === 'metadata')
+  if (metadata === undefined) return undefined
+  const member = membersOf(text, metadata.start).findLast((one) => nameOf(one) === 'key')
+  return member === undefined ? undefined : (JSON.parse(text.slice(member.start, member.end)) as string)
+}

@@ -16,3 +16,7 @@ export function tombstoneOf(text: string, position: string): string {
 
 /** True for the tombstone of a message. */
 export const isTombstone = (text: string): boolean => text.startsWith(TOMBSTONE_BODY, text.indexOf(BEHIND_TIMESTAMP))
+
+/** True where a tombstone is that of a delivered message, or the message itself. */
+export const isTombstoneOf = (tombstone: string, text: string): boolean =>
+  text.startsWith(tombstone.slice(0, tombstone.indexOf(BEHIND_TIMESTAMP)))

@@ -9,6 +9,7 @@ import {
   type RoomTarget,
   visible,
 } from './access.ts'
+import { compilePermissions } from './compile-permissions.ts'
 import { anonymous, asAdmin, type Identity } from './identity.ts'
 
 const connection = (id: string): Identity => ({
@@ -82,6 +83,9 @@ const table = [
   ['read an open channel', all, (who) => may(who, 'read', open)],
   ['read a private channel', ['creator', 'member', 'admin'], (who) => may(who, 'read', secret)],
   ['read a system channel', all, (who) => may(who, 'read', own)],
+  ['be told who is in an open channel', all, (who) => may(who, 'presence', open)],
+  ['be told who is in a private channel', ['creator', 'member', 'admin'], (who) => may(who, 'presence', secret)],
+  ['be told who is in a room', all, (who) => may(who, 'presence', room({}))],
   ['publish to an open channel', all, (who) => may(who, 'publish', open)],
   ['publish to a private channel', ['creator', 'member', 'admin'], (who) => may(who, 'publish', secret)],
   ['publish to a configured system channel', ['admin'], (who) => may(who, 'publish', configured)],
@@ -140,6 +144,8 @@ function refusal(attempt: () => void): unknown {
 
 describe('a refusal has the code of its rule, and names what it is about', () => {
   const { user, creator, caller } = identities
+  const compiled = compilePermissions([{ permissions: { '*:*': ['join'] } }])
+  const joiner = { ...user, permissions: 'permissions' in compiled ? compiled.permissions : user.permissions }
   const noBroadcast = room({ broadcast: undefined })
   const inBuiltInRoom = place(anybody, { isBuiltIn: true })
   const noSession = {
@@ -148,6 +154,21 @@ describe('a refusal has the code of its rule, and names what it is about', () =>
   }
   const cases: [string, () => void, unknown[]][] = [
     ['reading a private channel', () => authorize(user, 'read', secret), ['forbidden', { channel: 'room:channel' }]],
+    [
+      'being told who is in a private channel',
+      () => authorize(user, 'presence', secret),
+      ['forbidden', { channel: 'room:channel' }],
+    ],
+    [
+      'being told who is in a channel without the grant',
+      () => authorize(joiner, 'presence', open),
+      ['forbidden', { channel: 'room:channel', requires: 'presence' }],
+    ],
+    [
+      'being told who is in a room without the grant',
+      () => authorize(joiner, 'presence', room({})),
+      ['forbidden', { channel: 'room:*', requires: 'presence' }],
+    ],
     [
       'publishing to a private channel',
       () => authorize(user, 'publish', secret),

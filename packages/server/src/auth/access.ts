@@ -66,6 +66,8 @@ type Targets = {
   read: ChannelTarget
   /** Read the history of a channel. */
   read_history: ChannelTarget
+  /** Be told who is in a channel or a room, join it unseen, and set one's status there. */
+  presence: ChannelTarget | RoomTarget
   /** Publish to a channel. */
   publish: ChannelTarget
   /** Publish to a whole room. */
@@ -191,6 +193,10 @@ const rules: { readonly [A in Action]: (identity: Identity, target: Targets[A]) 
   read: (identity, channel) =>
     rules.find(identity, channel) && allowsAt(identity, readAction(channel.room.name), channel),
   read_history: (identity, channel) => rules.find(identity, channel) && allowsAt(identity, 'history', channel),
+  presence: (identity, target) =>
+    'address' in target
+      ? rules.read(identity, target) && allowsAt(identity, 'presence', target)
+      : granted(identity, 'presence', target.name, WHOLE_ROOM),
   // Every client reads a system channel; the bus publishes to it, and to configured ones admins do too.
   publish: (identity, channel) =>
     rules.find(identity, channel) &&
@@ -238,6 +244,11 @@ const refusals: {
 } = {
   read: (channel, identity) => forbidden(identity, channel),
   read_history: (channel, identity) => forbidden(identity, channel),
+  presence: (target, identity) => {
+    if ('address' in target && !may(identity, 'read', target)) return forbidden(identity, target)
+    const [room, channel] = 'address' in target ? [target.room.name, target.name] : [target.name, WHOLE_ROOM]
+    return notGranted('presence', room, channel)
+  },
   publish: (channel, identity) =>
     may(identity, 'find', channel) ? systemChannel(channel.address) : forbidden(identity, channel),
   broadcast: ({ name }) => systemChannel(`${name}:${WHOLE_ROOM}`),

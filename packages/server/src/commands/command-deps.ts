@@ -9,9 +9,11 @@ import type { EndNotices } from '../delivery/end-notices.ts'
 import type { Clock } from '../kit/clock.ts'
 import type { FairQueue } from '../kit/fair-queue.ts'
 import type { RawJson } from '../kit/raw-json.ts'
-import type { Rate } from '../limits/bucket.ts'
+import type { RateOf } from '../limits/command-rate.ts'
 import type { Persistence } from '../persistence/persistence.ts'
+import type { Presence } from '../presence/presence.ts'
 import type { OwnInbox } from '../publish/inbox.ts'
+import type { Clients } from '../state/clients.ts'
 import type { Channel } from '../state/model.ts'
 import type { RoomResolver } from '../state/resolve.ts'
 import type { Rooms } from '../state/rooms.ts'
@@ -34,6 +36,8 @@ export type CommandDeps = {
   readonly announcer: Announcer
   readonly subscriptions: Subscriptions
   readonly sessions: Sessions
+  readonly clients: Pick<Clients, 'get'>
+  readonly presence: Presence
   readonly join: Join
   readonly inboxOf: OwnInbox
   readonly endings: EndNotices
@@ -48,8 +52,7 @@ export type CommandDeps = {
   readonly turns: FairQueue
   /** The best level that the log can give. */
   readonly durability: () => DurabilityLevel
-  /** The rate of each of the costly commands; null where it is off. */
-  readonly commandRate: Rate | null
+  readonly rateOf: RateOf
   /** Bytes of `metadata`, and of `room_config`, as JSON. */
   readonly maxMetadataBytes: number
   readonly retention: Retention

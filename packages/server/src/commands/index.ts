@@ -19,9 +19,11 @@ import { listRooms } from './list-rooms.ts'
 import { invite, removeMember } from './members.ts'
 import { pauseRoom } from './pause-room.ts'
 import { ping } from './ping.ts'
+import { presenceOf } from './presence-of.ts'
 import { authenticate } from './renew-token.ts'
 import { resumeRoom } from './resume-room.ts'
 import { revoke } from './revoke-token.ts'
+import { setPresence } from './set-presence.ts'
 import { status } from './status.ts'
 import { updateProfile } from './update-profile.ts'
 import { withLoadedRoom, withLoadedTarget } from './with-loaded.ts'
@@ -40,6 +42,8 @@ export function createCommands(deps: CommandDeps): Commands {
     join_channel: joinChannel(deps),
     leave_channel: leaveChannel(deps),
     history: withLoadedTarget(persistence, history(deps)),
+    presence: withLoadedTarget(persistence, presenceOf(deps)),
+    set_presence: withLoadedTarget(persistence, setPresence(deps)),
     create_channel: afterStored(persistence, withLoadedTarget(persistence, createChannel(deps))),
     delete_channel: afterStored(persistence, withLoadedTarget(persistence, deleteChannel(deps))),
     delete_message: withLoadedTarget(persistence, deleteMessage(deps)),

@@ -1,9 +1,10 @@
 import { CodedError, commands } from '@arqonbus/protocol'
 import type { Pieces } from '../kit/fair-queue.ts'
 import { awaitAll, chain, type Maybe } from '../kit/maybe.ts'
+import { encode, RawJson } from '../kit/raw-json.ts'
 import type { Join, Joining } from '../subscriptions/join.ts'
 import type { JoinRequest, JoinResult } from '../subscriptions/join-request.ts'
-import { type HeadsLeft, MOST_HEADS } from '../subscriptions/join-room.ts'
+import { type HeadsLeft, MEMBERS_BYTES, MOST_HEADS } from '../subscriptions/join-room.ts'
 import { addressOf } from './address.ts'
 import { type CommandCall, command } from './command.ts'
 import type { CommandDeps } from './command-deps.ts'
@@ -23,14 +24,14 @@ export const joinChannel = ({ join, turns }: CommandDeps) =>
     const requests = channels.map((each) => ({ ...each, ...addressOf(each, address) }))
     return chain(
       turns.run(() => joinEach(join, call, requests)),
-      (takes) => () => ({ results: takes.map((take) => take()) }),
+      (takes) => () => ({ results: new RawJson(`[${takes.map((take) => encode(take())).join(',')}]`) }),
     )
   })
 
 type Asking = Pick<CommandCall, 'requester' | 'identity' | 'charge'>
 
 function* joinOne(join: Join, { requester, identity, charge }: Asking, request: JoinRequest): Pieces<Joining> {
-  const left = { heads: MOST_HEADS }
+  const left = { heads: MOST_HEADS, presenceBytes: MEMBERS_BYTES }
   const joining = yield* join(requester, identity, request, left)
   charge(costOfHeads(left))
   return joining
@@ -45,7 +46,7 @@ function* joinEach(
   requests: readonly JoinRequest[],
 ): Pieces<Maybe<(() => JoinOutcome)[]>> {
   charge(requests.length - 1)
-  const left = { heads: MOST_HEADS }
+  const left = { heads: MOST_HEADS, presenceBytes: MEMBERS_BYTES }
   const seen = new Set<string>()
   const joins: Maybe<() => JoinOutcome>[] = []
   for (const [index, request] of requests.entries()) {

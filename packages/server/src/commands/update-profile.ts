@@ -5,7 +5,7 @@ import { command } from './command.ts'
 import type { CommandDeps } from './command-deps.ts'
 
 /** `update_profile`: changes what the requester says about itself. */
-export const updateProfile = ({ clock, persistence }: CommandDeps) =>
+export const updateProfile = ({ clock, persistence, presence }: CommandDeps) =>
   command(commands.update_profile, ({ parameters, requester, identity }) => {
     const profile: Profile = { ...requester.profile }
     const { profile: ofToken } = requester.identity.credential ?? {}
@@ -19,6 +19,7 @@ export const updateProfile = ({ clock, persistence }: CommandDeps) =>
     set('personality', parameters.personality)
     requester.profile = profile
     persistence?.sessionChanged(requester.id)
+    presence.profileChanged(requester)
     return { client: clientView(requester, identity, clock) }
   })
 

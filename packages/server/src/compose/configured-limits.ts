@@ -64,6 +64,11 @@ export function limitsOf(config: Config): Record<string, number> {
     send_buffer_bytes: config.sendBufferTotal,
     fanout_bytes: config.fanoutBytes,
     reply_rights: config.maxReplyRights,
+    sampled_keys: config.sampledKeys,
+    sampled_bytes: config.sampledBytes,
+    snapshot_messages: config.snapshotMessages,
+    presence_rate: config.presenceRate?.perSecond,
+    presence_bytes: config.presenceBytes,
     open_files: openFileLimit(),
     memory_bytes: memoryLimit(),
   }

@@ -12,7 +12,7 @@ import type { Parts } from './parts.ts'
 export function registerGauges({ config, metrics }: Core, parts: Parts): void {
   const { log, storage, state, outbound, persistence, info, ports, telemetry, webhooks } = parts
   const { clients, sessions, rooms } = state
-  const { subscriptions, catchUp, delivery } = outbound
+  const { subscriptions, catchUp, delivery, sampling, presence } = outbound
   const limits = limitsOf(config)
   const keptBytes = createKeptBytes(parts)
   const readings: Readonly<Record<GaugeName, () => GaugeReading>> = {
@@ -32,6 +32,8 @@ export function registerGauges({ config, metrics }: Core, parts: Parts): void {
     queueBytes: () => ports.bus.queueBytes(),
     fanoutBytes: delivery.waitingBytes,
     keptBytes,
+    sampledBytes: () => sampling.bytes,
+    presenceBytes: () => presence.bytes,
     historyBytes: () => log.usage().bytes,
     historyEntries: () => log.usage().messages,
     dedupBytes: () => log.usage().dedupBytes,

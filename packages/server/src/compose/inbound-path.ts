@@ -9,6 +9,7 @@ import { createRenew } from '../connections/renew.ts'
 import { createRevoke } from '../connections/revoke.ts'
 import { StreamTickets } from '../connections/stream-tickets.ts'
 import { TokenExpiry } from '../connections/token-expiry.ts'
+import { commandRates } from '../limits/command-rate.ts'
 import type { Persistence } from '../persistence/persistence.ts'
 import type { StoreRevocation } from '../persistence/redis-revocations.ts'
 import type { BusLog } from '../publish/draft.ts'
@@ -75,6 +76,8 @@ export function createInboundPath(core: Core, parts: InboundPathParts) {
     inboxOf,
     persistence,
     findClosedLog: log.closed,
+    keptOptions: (client, address) =>
+      client.kind === 'connection' ? state.sessions.get(client.id)?.subscribed.get(address)?.options : undefined,
   })
   const renewal = new Renewal({ ...core, ...state, ...outbound })
   const { authentication, revocations } = core.auth
@@ -135,6 +138,7 @@ export function createInboundPath(core: Core, parts: InboundPathParts) {
     isUnsureOfSessions: () => persistence?.isUnsureOfSessions() === true,
     routed: observers.messageRouted,
   })
+  const rateOf = commandRates(config)
   const commands = createCommands({
     ...core,
     ...state,
@@ -148,7 +152,7 @@ export function createInboundPath(core: Core, parts: InboundPathParts) {
     created: observers.channelCreated,
     creation: config,
     durability: log.durability,
-    commandRate: config.commandRate,
+    rateOf,
     maxMetadataBytes: config.maxMetadataBytes,
     retention: config,
     maxListBytes: info.maxListBytes,
@@ -167,7 +171,7 @@ export function createInboundPath(core: Core, parts: InboundPathParts) {
       ...core,
       commands,
       replies: outbound.replies,
-      rate: config.commandRate,
+      rateOf,
       trace: core.tracing?.command,
       ran(client, command, refused) {
         observers.commandRun(client)

@@ -3,6 +3,7 @@ import { createEndNotices } from '../delivery/end-notices.ts'
 import { createDeliveryParts } from '../delivery/index.ts'
 import { createReplies } from '../delivery/replies.ts'
 import { createStreamTopics } from '../http/streams/stream-topics.ts'
+import { Presence } from '../presence/presence.ts'
 import type { BusLog } from '../publish/draft.ts'
 import { listenToLog } from '../publish/outcomes.ts'
 import { Subscriptions } from '../subscriptions/subscriptions.ts'
@@ -20,7 +21,7 @@ type OutboundParts = { readonly log: BusLog; readonly state: State; readonly por
 
 /** Creates the way from the log to the clients. */
 export function createOutbound(core: Core, { log, state, ports, webhooks }: OutboundParts) {
-  const { clients, traffic } = state
+  const { clients, sessions, traffic } = state
   const { config, clock, frames, observers } = core
   const streamTopics = createStreamTopics()
   const subscribers = createTelemetrySubscribers()
@@ -42,11 +43,20 @@ export function createOutbound(core: Core, { log, state, ports, webhooks }: Outb
     channelAdded: (channel) => roomChannels.created(channel),
     channelEnded: (channel) => roomChannels.ended(channel),
   })
+  const presence = new Presence({
+    ...core,
+    clients,
+    sessions,
+    graceMs: config.presenceGraceMs,
+    maxBytes: config.presenceBytes,
+  })
+  observers.add(presence.observer())
   const replies = createReplies({ ...core, ...config, delivery, refused: observers.frameRefused })
   listenToLog({ ...core, ...parts, log, replies, traffic, routed: observers.messageRouted, webhooks })
   return {
     ...parts,
     subscriptions,
+    presence,
     endings,
     replies,
     streamTopics,

@@ -28,6 +28,7 @@ export function createSavedState(
     sessionChanged: persistence.sessionChanged,
     joined: persistence.subscribed,
     left: persistence.subscribed,
+    subscriptionChanged: persistence.subscribed,
   })
   return persistence
 }

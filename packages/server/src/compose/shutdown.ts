@@ -88,6 +88,7 @@ export function createShutdown(core: Core, parts: Parts, stopTimers: () => void)
       lifecycle.isDraining = true
       logger.info({ event: 'draining', reason, connections: ports.bus.connections })
       receive.stop()
+      outbound.sampling.endPeriods()
       telemetry.server.announceEnd()
       await drainClients({
         ...core,

@@ -24,7 +24,8 @@ export function startTimers(
   const sweep = createSweep({ ...core, ...config, ...state, log, persistence })
   const heartbeat = createHeartbeat({ ...core, ...config, clients: state.clients.all, delivery })
   const stops = [
-    () => outbound.catchUp.stop(),
+    () => outbound.stop(),
+    () => outbound.presence.stop(),
     every(Math.min(SWEEP_EVERY_MS, Math.max(SWEEP_LEAST_MS, config.channelIdleMs)), sweep),
     every(heartbeat.everyMs, heartbeat.beat),
     every(SWEEP_EVERY_MS, () => {

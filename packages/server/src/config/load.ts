@@ -208,6 +208,7 @@ export function withDefaults(values: ReadonlyMap<OptionKey, unknown>): Config {
 /** `RATE_LIMIT=off` is for every rate and every limit of one address: it may have as much as all together. */
 const withoutRates = (config: Config): Partial<Config> => ({
   commandRate: null,
+  presenceRate: null,
   apiRate: null,
   httpRate: null,
   connectionRate: null,

@@ -229,6 +229,26 @@ export const options = {
       default: 64 * MiB,
       text: 'Bytes of copies that wait to be sent: a message to many subscribers takes several turns of the event loop. Above it, clients that publish are not read until half of these bytes have been sent.',
     }),
+    sampledKeys: option(integer({ min: 1, max: 100_000 }), {
+      default: 1000,
+      text: 'Maximum keys (`metadata.key`) of a channel that are distinguished for subscriptions with a delivery policy while these wait, and messages of a snapshot. Above it, the messages that have waited longest are left out.',
+    }),
+    sampledBytes: option(size({ min: '64KiB', max: '64GiB' }), {
+      default: 32 * MiB,
+      text: 'Memory for the newest messages that subscriptions with a delivery policy have yet to get, and as much again for snapshots; above it, the messages that have waited longest are left out. One snapshot has at most 1/32 of it.',
+    }),
+    snapshotMessages: option(integer({ min: 1, max: 10_000_000 }), {
+      default: 10_000,
+      text: 'Maximum messages of the history that are read for one snapshot, from the newest on.',
+    }),
+    presenceRate: option(rate, {
+      default: bucket(10, 10),
+      text: 'Rate of `set_presence` from one client.',
+    }),
+    presenceBytes: option(size({ min: '64KiB', max: '64GiB' }), {
+      default: 32 * MiB,
+      text: 'Memory for what presence keeps of clients: their statuses, and members without a connection. Above it, `set_presence` is refused.',
+    }),
     telemetryBufferBytes: option(size({ min: '16KiB', max: '256MiB' }), {
       default: MiB,
       text: 'Unread bytes at which a telemetry subscriber gets no more events until it has read half of them; after 5 seconds it is closed.',
@@ -299,6 +319,10 @@ export const options = {
     pingTimeoutMs: option(duration({ min: '20ms', max: '24d' }), {
       default: 60_000,
       text: 'How long a connection may show no sign of life before it is closed with 4408. Bytes that arrive are a sign, and bytes that leave while more wait. Longer than the interval.',
+    }),
+    presenceGraceMs: option(duration({ min: '0s', max: '24h' }), {
+      default: 15_000,
+      text: 'How long presence still shows a client whose connection has ended: one that returns in this time has never left.',
     }),
     agentIdleMs: option(duration({ min: '100ms', max: '24d' }), {
       default: 60_000,

@@ -13,8 +13,8 @@ import { awaitAll, chain, type Maybe } from '../kit/maybe.ts'
 import type { Persistence } from '../persistence/persistence.ts'
 import type { BusObserver } from '../state/bus-observer.ts'
 import { type Ending, endedByServer } from '../state/ending.ts'
-import type { ChannelType, Client, Profile } from '../state/model.ts'
-import { allSubscribed, type Session } from '../state/sessions.ts'
+import type { Client, Profile } from '../state/model.ts'
+import { allSubscribed, type KeptSubscription, type Session } from '../state/sessions.ts'
 import { implySubscription } from '../state/subscription.ts'
 import type { Transport } from '../state/transport.ts'
 import { subscribedBy } from '../state/views.ts'
@@ -73,12 +73,13 @@ type AdmitDeps = EnterDeps &
 const SUBJECT_RETRY_MS = 5000
 
 /** What is joined with the welcome. */
-type WantedJoin = Pick<JoinRequest, 'room' | 'channel' | 'type'>
+type WantedJoin = Pick<JoinRequest, 'room' | 'channel' | 'type' | 'delivery' | 'presence' | 'invisible'>
 
 /** A subscription of a resumed session is joined again: a private channel must not have become an open one. */
-const keptJoin = ([address, type]: readonly [string, ChannelType | undefined]): WantedJoin => ({
+const keptJoin = ([address, { type, options }]: readonly [string, KeptSubscription]): WantedJoin => ({
   ...parseAddress(address)!,
   ...(type === 'private' && { type }),
+  ...options,
 })
 
 const RESERVED =
@@ -325,7 +326,9 @@ export class Admission {
       for (const [channel, address] of new Map(addresses.map((one) => [addressText(one), one]))) {
         try {
           // The welcome lists no heads.
-          const joined = chain(yield* join(client, client.identity, address, { heads: 0 }), (take) => take())
+          const joined = chain(yield* join(client, client.identity, address, { heads: 0, presenceBytes: 0 }), (take) =>
+            take(),
+          )
           joins.push(joined instanceof Promise ? joined.catch(fail(channel)) : undefined)
         } catch (problem) {
           fail(channel)(problem)

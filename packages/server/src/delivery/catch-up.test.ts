@@ -41,6 +41,8 @@ function setUp(messages: number, count: number) {
     logger: silentLogger,
     isImmediate: true,
     gapBefore: () => 'gap',
+    preludes: { advance: () => true },
+    sampling: { drained: () => {} },
     live: {
       toCursors: setState,
       begin: (subscription) => {

@@ -14,6 +14,7 @@ import type { Client, Cursors, Subscription } from '../state/model.ts'
 import { allSubscriptions, cursorIn } from '../state/subscription.ts'
 import type { LiveSubscriptions } from './live.ts'
 import { Replay, type ReplayDeps } from './replay.ts'
+import type { Sampling } from './sampling/sampling.ts'
 import { StuckWatch, type StuckWatchDeps } from './stuck.ts'
 import type { Tails } from './tails.ts'
 
@@ -22,6 +23,8 @@ export type CatchUpDeps = ReplayDeps &
   StuckWatchDeps & {
     readonly every: Every
     readonly live: Pick<LiveSubscriptions, 'begin' | 'toCursors'>
+    /** Subscriptions that catch up by their policy. */
+    readonly sampling: Pick<Sampling, 'drained'>
     /** What logs that keep little no longer have. */
     readonly tails: Pick<Tails, 'after' | 'sweep' | 'size'>
   }
@@ -66,6 +69,7 @@ export class CatchUp {
   /** There is room in the send buffer of a client. */
   drained(client: Client): void {
     if (this.#clients.has(client)) this.#pump(client)
+    this.#deps.sampling.drained(client)
   }
 
   /** A log has a gap: clients that are catching up in it are closed, and recover from their positions. */

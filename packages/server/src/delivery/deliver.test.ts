@@ -1,5 +1,6 @@
 import { expect, test } from 'bun:test'
 import type { Client } from '../state/model.ts'
+import { implySubscription } from '../state/subscription.ts'
 import { createDeliveryFixture, createFeed, createLogStub } from './delivery.fixture.ts'
 
 const SEND_BUFFER_SOFT_LIMIT = 1000
@@ -64,4 +65,33 @@ test('no client falls behind between a notice and its message, which the log alr
   delivery.publish([room], { text: 'x'.repeat(SEND_BUFFER_SOFT_LIMIT) })
   await looked()
   expect(behind).toEqual(['ann'])
+})
+
+test('a message reads nothing of policies where every subscription is live, and finds the sampled ones where not', () => {
+  const { delivery, subscribe, clients, got } = setUp('ann', 'bob')
+  const [ann, bob] = clients as [Client, Client]
+  const channel = createFeed('c')
+  let sampled = 0
+  let reads = 0
+  Object.defineProperty(channel, 'sampled', {
+    get: () => {
+      reads++
+      return sampled
+    },
+    set: (value: number) => {
+      sampled = value
+    },
+  })
+  subscribe(ann, channel)
+  reads = 0
+  delivery.publish([channel], { text: '{}' })
+  expect([reads, got.ann]).toEqual([0, ['{}']])
+  delivery.start(implySubscription(bob, channel, { delivery: 'latest' }))
+  expect([channel.subscribers, channel.live, sampled]).toEqual([2, 1, 1])
+  delivery.publish([channel], { text: '{"a":1}' })
+  expect(got).toEqual({ ann: ['{}', '{"a":1}'], bob: ['{"a":1}'] })
+  delivery.stop(channel.subscriptionOf(bob)!)
+  reads = 0
+  delivery.publish([channel], { text: '{}' })
+  expect([reads, got.bob]).toEqual([0, ['{"a":1}']])
 })

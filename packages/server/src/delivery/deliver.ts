@@ -4,26 +4,28 @@
  *
  * A client has subscriptions, and each delivers by a feed. Where it is live, the runtime's topics deliver what is
  * published. One that begins with positions, or whose connection has too much in its send buffer, has a cursor in each
- * log instead, and `catch-up` makes it live. Other subscriptions do not notice.
+ * log instead, and `catch-up` makes it live. Other subscriptions do not notice. One with a policy is sampled
+ * (`sampling/`).
  */
 import type { CloseName, Position } from '@arqonbus/protocol'
 import type { Entry, Log } from '../log/contract.ts'
 import type { Metrics } from '../observability/metrics.ts'
 import type { Client, Feed, Subscription } from '../state/model.ts'
-import { cursorsAt, NO_STARTS, type Starts } from '../state/subscription.ts'
-import type { CatchUp } from './catch-up.ts'
+import { NO_STARTS, type Starts } from '../state/subscription.ts'
 import type { Closing } from './closing.ts'
 import type { FanOut, Given, Topics } from './fan-out.ts'
 import type { LiveSubscriptions } from './live.ts'
+import type { Sampling } from './sampling/sampling.ts'
+import { type SnapshotWish, type StartDeps, startDelivery } from './start.ts'
 
 /** The parts of delivery. */
-type DeliveryParts = {
+type DeliveryParts = StartDeps & {
   readonly metrics: Pick<Metrics, 'delivered' | 'bytesOut'>
   readonly topics: Topics
   readonly fanOut: FanOut
   readonly live: LiveSubscriptions
   readonly closing: Closing
-  readonly catchUp: Pick<CatchUp, 'begin'>
+  readonly sampling: Sampling
   /** Keeps an entry for subscriptions that are catching up in one of the feeds, where the log may not keep it. */
   readonly keepForSlow: ((log: Log, entry: Entry, feeds: readonly Feed[]) => void) | undefined
 }
@@ -31,10 +33,11 @@ type DeliveryParts = {
 /** Delivery: of subscriptions, and of texts. */
 export type Delivery = {
   /**
-   * Begins to deliver a subscription: live, or catching up from its starts where it lacks something. One that is
-   * delivered already is taken to its starts, forwards or back.
+   * Begins to deliver a subscription: live, or catching up from its starts where it lacks something; with a policy,
+   * sampled. One that is delivered already is taken to its starts, forwards or back, and to the policy that it has now.
+   * With a snapshot it first gets the newest message of each key.
    */
-  start(subscription: Subscription, starts?: Starts): void
+  start(subscription: Subscription, starts?: Starts, snapshot?: SnapshotWish): void
   /**
    * Ends the delivery of a subscription. Returns the last state, with cursors where its client has yet to get something
    * from a log.
@@ -67,16 +70,19 @@ export type Delivery = {
 
 /** Creates delivery from its parts. */
 export function createDelivery(parts: DeliveryParts): Delivery {
-  const { metrics, topics, fanOut, live, closing, keepForSlow } = parts
+  const { metrics, topics, fanOut, live, closing, sampling, keepForSlow } = parts
   return {
-    start: (subscription, starts = NO_STARTS) => start(parts, subscription, starts),
+    start: (subscription, starts = NO_STARTS, snapshot) => startDelivery(parts, subscription, { starts, snapshot }),
     stop: (subscription) => live.stop(subscription),
     positionOf: (subscription, log) => live.positionOf(subscription, log),
     publish(feeds, given, except) {
       const { text } = given
       let isBehind = false
       for (const feed of feeds) {
-        if (feed.subscribers > feed.live) isBehind = true
+        if (feed.subscribers > feed.live) {
+          if (feed.sampled > 0) sampling.take(feed, feeds[0]!, given, except)
+          if (feed.subscribers > feed.live + feed.sampled) isBehind = true
+        }
         if (feed.live === 0) continue
         if (!fanOut.takesAtOnce(feed, text)) {
           fanOut.add(feed, given, firstOf(feeds[0]!.logs()), except)
@@ -115,21 +121,6 @@ export function createDelivery(parts: DeliveryParts): Delivery {
     waitingBytes: () => fanOut.bytes,
     isFull: () => fanOut.isFull,
     whenRelieved: (goOn) => fanOut.whenRelieved(goOn),
-  }
-}
-
-function start({ live, catchUp }: DeliveryParts, subscription: Subscription, starts: Starts): void {
-  const { state, feed } = subscription
-  if (state === 'off') {
-    const cursors = cursorsAt(feed, starts)
-    if (cursors === undefined) live.begin(subscription)
-    else catchUp.begin(subscription, cursors)
-    return
-  }
-  for (const log of starts.size === 0 ? [] : feed.logs()) {
-    const at = starts.get(log)
-    const isThere = at === undefined || (subscription.state === 'live' && at.n === live.positionOf(subscription, log).n)
-    if (!isThere) catchUp.begin(subscription, live.cursorsOf(subscription).set(log, at))
   }
 }
 

@@ -1,4 +1,5 @@
 /** Delivery whose connections, topics and clock are in memory: for deliver.test.ts and fan-out.test.ts. */
+import { createFairQueue } from '../kit/fair-queue.ts'
 import { SendBufferWatch } from '../limits/send-buffer-watch.ts'
 import type { Log } from '../log/contract.ts'
 import { silentLogger } from '../observability/logger.ts'
@@ -78,10 +79,14 @@ export function createDeliveryFixture({ config, onFrame, slow = () => {}, nextTu
       sendBufferTotal: 1 << 30,
       fanoutBytes: 1 << 30,
       pingTimeoutMs: 60_000,
+      sampledKeys: 1000,
+      sampledBytes: 1 << 20,
+      snapshotMessages: 1000,
       ...config,
     },
     clock: { monotonic: () => now },
     every: () => () => {},
+    turns: createFairQueue({ monotonic: () => now }),
     metrics,
     frames: { envelope: () => 'gap' },
     logger: silentLogger,
@@ -118,6 +123,7 @@ export function createDeliveryFixture({ config, onFrame, slow = () => {}, nextTu
 const createMetrics = () => ({
   delivered: 0,
   replayed: 0,
+  leftOut: 0,
   bytesOut: 0,
   slowFallbacks: 0,
   slowClosed: 0,

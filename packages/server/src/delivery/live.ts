@@ -1,10 +1,15 @@
-/** Live subscriptions: each is in a topic of the runtime, and nothing of it is touched when a message is delivered. */
+/**
+ * Subscriptions that lack nothing. A live one is in a topic of the runtime, and nothing of it is touched when a message
+ * is delivered; one with a policy is sampled.
+ */
 import type { Position } from '@arqonbus/protocol'
 import type { Log } from '../log/contract.ts'
 import type { Metrics } from '../observability/metrics.ts'
 import type { Cursors, Subscription } from '../state/model.ts'
 import { headsOf, setState } from '../state/subscription.ts'
 import type { FanOut } from './fan-out.ts'
+import type { Preludes } from './sampling/preludes.ts'
+import type { Sampling } from './sampling/sampling.ts'
 
 /**
  * A subscription that ends still gets this many bytes of the messages that wait for it; if there are more, its client
@@ -12,18 +17,31 @@ import type { FanOut } from './fan-out.ts'
  */
 const SETTLE_BYTES = 64 * 1024
 
+/** What live subscriptions need. */
+type LiveDeps = {
+  readonly fanOut: FanOut
+  readonly sampling: Pick<Sampling, 'enter' | 'leave'>
+  readonly preludes: Pick<Preludes, 'forget'>
+  readonly metrics: Pick<Metrics, 'delivered'>
+}
+
 /** Makes subscriptions live, and ends the delivery of them. */
 export class LiveSubscriptions {
   readonly #fanOut: FanOut
+  readonly #sampling: Pick<Sampling, 'enter' | 'leave'>
+  readonly #preludes: Pick<Preludes, 'forget'>
   readonly #metrics: Pick<Metrics, 'delivered'>
 
-  constructor(fanOut: FanOut, metrics: Pick<Metrics, 'delivered'>) {
+  constructor({ fanOut, sampling, preludes, metrics }: LiveDeps) {
     this.#fanOut = fanOut
+    this.#sampling = sampling
+    this.#preludes = preludes
     this.#metrics = metrics
   }
 
-  /** A subscription that lacks nothing becomes live. */
+  /** A subscription that lacks nothing becomes live, or sampled where it has a policy. */
   begin(subscription: Subscription): void {
+    if (subscription.options?.delivery !== undefined) return this.#sampling.enter(subscription)
     this.#fanOut.enter(subscription)
     setState(subscription, 'live')
   }
@@ -44,6 +62,8 @@ export class LiveSubscriptions {
   stop(subscription: Subscription): Subscription['state'] {
     const { state, client } = subscription
     if (state === 'off') return state
+    this.#preludes.forget(subscription)
+    if (state === 'sampled') return this.#stopSampled(subscription)
     const last = state === 'live' && !client.isClosing ? this.#settle(subscription) : state
     if (state === 'live') this.#fanOut.leave(subscription)
     setState(subscription, 'off')
@@ -70,6 +90,18 @@ export class LiveSubscriptions {
     if (typeof state === 'object') return state.get(log) ?? log.attachedAt
     for (const { log: other, ms, n } of this.#pendingEntries(subscription)) if (other === log) return { ms, n: n - 1 }
     return log.lastDelivered
+  }
+
+  /** The newest state that its client lacks goes out before it ends. */
+  #stopSampled(subscription: Subscription): 'sampled' {
+    let bytes = 0
+    for (const text of this.#sampling.leave(subscription)) {
+      bytes += text.length
+      if (subscription.client.isClosing || bytes > SETTLE_BYTES) break
+      subscription.client.transport.sendBehindPublished(text)
+      this.#metrics.delivered++
+    }
+    return 'sampled'
   }
 
   /** Entries of logs that still wait for a live subscription, oldest first. */

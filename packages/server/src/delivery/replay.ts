@@ -11,7 +11,8 @@ import type { Client, Cursors, Feed, Subscription } from '../state/model.ts'
 import { cursorIn } from '../state/subscription.ts'
 import type { Closing } from './closing.ts'
 import type { LiveSubscriptions } from './live.ts'
-import type { SendBuffers } from './send-buffers.ts'
+import type { Preludes } from './sampling/preludes.ts'
+import { LOW_WATER_BYTES, type SendBuffers } from './send-buffers.ts'
 import type { Tails } from './tails.ts'
 
 /** What sending needs. */
@@ -24,6 +25,8 @@ export type ReplayDeps = {
   readonly tails: Pick<Tails, 'after'>
   readonly live: Pick<LiveSubscriptions, 'begin'>
   readonly closing: Pick<Closing, 'closeSlow'>
+  /** What subscriptions get ahead of everything else. */
+  readonly preludes: Pick<Preludes, 'advance'>
   /** The notice of a gap that a subscription finds in a log before a message. */
   readonly gapBefore: (feed: Feed, entry: Entry, gap: LogGap) => string
 }
@@ -36,8 +39,6 @@ type ReplayPace = {
   goOn(client: Client): void
 }
 
-/** A connection is sent more only while fewer bytes than this wait for it. */
-const LOW_WATER_BYTES = 64 * 1024
 const PAGE_ENTRIES = 256
 const PAGE_BYTES = 256 * 1024
 /** Reads of logs under way at once on this node. */
@@ -86,7 +87,8 @@ export class Replay {
   /** Sends a subscription what it lacks: until it is live, or has to wait. */
   bringOn(subscription: Subscription, cursors: Cursors): 'live' | 'waits' {
     const { client, feed } = subscription
-    const { buffers, tails, live } = this.#deps
+    const { buffers, tails, live, preludes } = this.#deps
+    if (!preludes.advance(subscription)) return 'waits'
     for (;;) {
       let isComplete = true
       let isSent = false

@@ -47,11 +47,14 @@ const limitOfSetting: Readonly<Record<string, LimitName>> = {
   ARQONBUS_METADATA_BYTES: 'metadata_bytes',
 }
 
+/** Limits that `details.limit` of an error names. */
+const namedLimits = ['dedup_bytes', 'queued_bytes', 'fanout_bytes', 'presence_bytes'] as const satisfies LimitName[]
+
 /** The limit that an error names. Rates of messages and commands are counted where they are measured. */
 const limitOf = ({ code, details }: CodedError): LimitName | undefined => {
   const { limit, setting } = details ?? {}
   if (typeof setting === 'string') return limitOfSetting[setting]
-  return limit === 'dedup_bytes' || limit === 'queued_bytes' || limit === 'fanout_bytes' ? limit : limits[code]
+  return namedLimits.find((one) => one === limit) ?? limits[code]
 }
 
 /** Creates the replies. */

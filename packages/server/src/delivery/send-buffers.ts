@@ -9,6 +9,9 @@
 /** The limits that hold now. */
 export type SendBuffers = ReturnType<typeof createSendBuffers>
 
+/** A connection that is behind is sent more only while fewer bytes than this wait for it. */
+export const LOW_WATER_BYTES = 64 * 1024
+
 /** Up to this share of the total nothing is different. */
 const FREE_SHARE = 1 / 8
 /** The limit of one connection never falls below this. */

@@ -5,7 +5,7 @@ import { createTails } from './tails.ts'
 
 const KiB = 1024
 const log = () => ({ isClosed: false }) as unknown as Log
-const feed = (subscribers: number, live: number) => ({ subscribers, live }) as Feed
+const feed = (subscribers: number, live: number) => ({ subscribers, live, sampled: 0 }) as Feed
 const entry = (n: number): Entry => ({ ms: n, n, text: 'x'.repeat(KiB) })
 const numbers = (entries: readonly Entry[] | undefined) => entries?.map(({ n }) => n)
 

@@ -91,7 +91,8 @@ export function createTails({ logBytes, totalBytes }: { logBytes: number; totalB
     /** Drops the tails of logs in which no subscription is catching up any more. */
     sweep(): void {
       for (const [log, tail] of tails)
-        if (log.isClosed || tail.feeds.every(({ subscribers, live }) => subscribers === live)) forget(log, tail)
+        if (log.isClosed || tail.feeds.every(({ subscribers, live, sampled }) => subscribers === live + sampled))
+          forget(log, tail)
     },
     bytes: (): number => total,
   }

@@ -15,6 +15,11 @@ export const counters = {
     name: 'arqonbus_messages_replayed_total',
     help: 'Those among them that were missed, and came from the log: after a join with `since`, or to a slow reader.',
   },
+  leftOut: {
+    name: 'arqonbus_messages_left_out_total',
+    help: 'Copies of messages that subscribers with a delivery policy were not sent, because a newer message took their place.',
+  },
+  presenceFrames: { name: 'arqonbus_presence_frames_total', help: 'Presence events handed to sockets of subscribers.' },
   bytesIn: { name: 'arqonbus_received_bytes_total', help: 'Bytes of frames received from clients.' },
   bytesOut: { name: 'arqonbus_sent_bytes_total', help: 'Bytes of frames handed to sockets.' },
   violations: {
@@ -171,6 +176,14 @@ export const gauges = {
   fanoutBytes: {
     name: 'arqonbus_fanout_bytes',
     help: 'Bytes of copies that wait for a later turn of the event loop; compare with the limit `fanout_bytes`.',
+  },
+  sampledBytes: {
+    name: 'arqonbus_sampled_bytes',
+    help: 'Bytes of the newest messages that subscriptions with a delivery policy have yet to get; compare with the limit `sampled_bytes`.',
+  },
+  presenceBytes: {
+    name: 'arqonbus_presence_bytes',
+    help: 'Bytes of statuses, and of members without a connection; compare with the limit `presence_bytes`.',
   },
   paused: {
     name: 'arqonbus_connections_paused',

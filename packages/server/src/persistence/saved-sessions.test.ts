@@ -76,7 +76,7 @@ test('the record of a disconnected client ends with its session', async () => {
   const { sessions, begin, records, settled, pass, clock } = rig()
   const { session } = begin('ann')
   const end = clock.now() + sessionTtlMs
-  sessions.keep(session, new Map([['science:a', undefined]]), clock.monotonic() + sessionTtlMs)
+  sessions.keep(session, new Map([['science:a', {}]]), clock.monotonic() + sessionTtlMs)
   await settled()
   expect(records.get('ann')).toMatchObject({ session: { until: end } })
   pass(sessionTtlMs / 2)

@@ -2,13 +2,13 @@
  * The sessions of the store: written behind what happens here, restored when the store can be read for the first time,
  * and loaded where a client resumes one that is not here.
  */
-import { parseAddress } from '@arqonbus/protocol'
+import { commands, compile, parseAddress } from '@arqonbus/protocol'
 import { hashSecret, isSecret } from '../auth/secrets.ts'
 import type { Config } from '../config/index.ts'
 import type { Clock } from '../kit/clock.ts'
 import { awayError } from '../log/refusals.ts'
 import type { Clients } from '../state/clients.ts'
-import type { Client } from '../state/model.ts'
+import type { Client, SubscriptionOptions } from '../state/model.ts'
 import type { SessionRecord } from '../state/records.ts'
 import { allSubscribed, keyOf, type Session, type Sessions, type Subscribed } from '../state/sessions.ts'
 import { subscribedBy } from '../state/views.ts'
@@ -205,19 +205,38 @@ export class SavedSessions {
 
 const cannotSay = () => awayError({ reason: 'the session cannot be looked up now' })
 
-/** What a record says of subscriptions: their addresses, and which of them are of private channels. */
-function subscribedText(subscribed: Subscribed): Pick<SessionRecord, 'subscriptions' | 'private'> {
-  const inPrivate = Array.from(subscribed)
-    .filter(([, type]) => type === 'private')
-    .map(([address]) => address)
-  return { subscriptions: [...subscribed.keys()], ...(inPrivate.length > 0 && { private: inPrivate }) }
+/** What a record says of subscriptions: their addresses, which of them are of private channels, and their options. */
+function subscribedText(subscribed: Subscribed): Pick<SessionRecord, 'subscriptions' | 'private' | 'options'> {
+  const inPrivate: string[] = []
+  const options: [string, SubscriptionOptions][] = []
+  for (const [address, kept] of subscribed) {
+    if (kept.type === 'private') inPrivate.push(address)
+    if (kept.options !== undefined) options.push([address, kept.options])
+  }
+  return {
+    subscriptions: [...subscribed.keys()],
+    ...(inPrivate.length > 0 && { private: inPrivate }),
+    ...(options.length > 0 && { options: Object.fromEntries(options) }),
+  }
 }
 
 const subjectsIn = ({ subjects }: SessionRecord): readonly string[] =>
   Array.isArray(subjects) ? subjects.filter((one) => typeof one === 'string') : []
 
-function subscribedIn({ subscriptions, private: inPrivate }: SessionRecord): Subscribed {
+function subscribedIn({ subscriptions, private: inPrivate, options }: SessionRecord): Subscribed {
   const addresses = subscriptions.filter((one) => typeof one === 'string' && parseAddress(one) !== undefined)
   const isPrivate = new Set(Array.isArray(inPrivate) ? inPrivate : [])
-  return new Map(addresses.map((address) => [address, isPrivate.has(address) ? 'private' : undefined]))
+  const optionsOf = new Map(Object.entries(options ?? {}).filter(([, one]) => isOptions(one)))
+  return new Map(
+    addresses.map((address) => [
+      address,
+      { type: isPrivate.has(address) ? 'private' : undefined, options: optionsOf.get(address) },
+    ]),
+  )
 }
+
+const areJoinParameters = compile(commands.join_channel.parameters)
+
+/** A record may have been written by another version, with options that this one does not know. */
+const isOptions = (options: unknown): boolean =>
+  typeof options === 'object' && options !== null && areJoinParameters(options) === undefined

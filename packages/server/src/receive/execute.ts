@@ -30,8 +30,8 @@ import type { Clock } from '../kit/clock.ts'
 import type { FairQueue, Pieces } from '../kit/fair-queue.ts'
 import { chain } from '../kit/maybe.ts'
 import { shownPath } from '../kit/text.ts'
-import type { Bucket, Rate } from '../limits/bucket.ts'
-import { takeCommand } from '../limits/command-rate.ts'
+import type { Bucket } from '../limits/bucket.ts'
+import { type RateOf, takeCommand } from '../limits/command-rate.ts'
 import type { Logger } from '../observability/logger.ts'
 import type { Metrics } from '../observability/metrics.ts'
 import type { TraceCommand } from '../observability/tracing/spans.ts'
@@ -46,8 +46,8 @@ type RunDeps = {
   readonly replies: Replies
   readonly metrics: Metrics
   readonly logger: Logger
-  /** The rate of each of the costly commands. */
-  readonly rate: Rate | null
+  /** The rate of a command that has one of its own. */
+  readonly rateOf: RateOf
   readonly isAdminKey: (key: string) => boolean
   readonly turns: FairQueue
   /** Begins the span of a command, where there are traces. */
@@ -87,7 +87,7 @@ const payloadFields: ReadonlySet<string> = new Set(['name', 'parameters'])
 
 /** Creates the function that runs commands. */
 export function createRun(deps: RunDeps): Run {
-  const { commands, clock, replies, metrics, logger, rate, isAdminKey, turns, trace, ran } = deps
+  const { commands, clock, replies, metrics, logger, rateOf, isAdminKey, turns, trace, ran } = deps
   const registry = new Map<string, Registered>(
     Object.values<Command>(commands).map((one) => [
       one.shape.name,
@@ -115,7 +115,8 @@ export function createRun(deps: RunDeps): Run {
     client: Client,
     rates: Rates,
     now: number,
-  ): Bucket | undefined => (rate_limited ? takeCommand(name, client.account, rate, { now, metrics }) : rates.rate)
+  ): Bucket | undefined =>
+    rate_limited ? takeCommand(name, client.account, rateOf(name), { now, metrics }) : rates.rate
 
   /** In pieces: to read the parameters of a long command, and to check them, takes milliseconds each. */
   function* callOf(

@@ -7,7 +7,7 @@
  */
 import type { ErrorCode, ParsedEnvelope } from '@arqonbus/protocol'
 import type { Ending } from './ending.ts'
-import type { Channel, Client, Room } from './model.ts'
+import type { Channel, Client, Room, SubscriptionOptions } from './model.ts'
 
 /** Takes note of what happens. Each event is optional for an observer; it is called in the tick in which it happens. */
 export type BusObserver = {
@@ -20,6 +20,13 @@ export type BusObserver = {
   /** A subscription begins or ends. Without a channel it is one to the whole room. */
   joined(client: Client, room: Room, channel?: Channel): void
   left(client: Client, room: Room, channel?: Channel): void
+  /** The options of a subscription have changed. */
+  subscriptionChanged(
+    client: Client,
+    room: Room,
+    channel: Channel | undefined,
+    before: SubscriptionOptions | undefined,
+  ): void
   /** A channel is there that was not: created, or restored from the store. */
   channelAdded(channel: Channel): void
   /** A client has created a channel. `channelAdded` is called before it. */
@@ -81,6 +88,7 @@ export function createBusObservers(): BusObservers {
     clientSlow: all('clientSlow'),
     joined: all('joined'),
     left: all('left'),
+    subscriptionChanged: all('subscriptionChanged'),
     channelAdded: added,
     channelCreated(channel) {
       added(channel)

@@ -13,6 +13,7 @@ export type FeedSource<Target> = {
 export class TargetFeed<Target> implements Feed {
   subscribers = 0
   live = 0
+  sampled = 0
   turn = -1
   messages = 0
   /** Set when the target is created, which knows its feed. */

@@ -3,7 +3,7 @@
  * Plain data, no I/O.
  */
 
-import type { ChannelOptions, ClientType, Position } from '@arqonbus/protocol'
+import type { ChannelOptions, ClientType, DeliveryPolicy, Position } from '@arqonbus/protocol'
 import type { RoomType } from '../auth/access.ts'
 import type { Creator, Identity } from '../auth/identity.ts'
 import type { Ordered } from '../kit/ordered.ts'
@@ -87,9 +87,11 @@ export type Feed = {
   subscribers: number
   /**
    * How many of them are live. This and `subscribers` are numbers, because every message reads them; `setState` alone
-   * changes them.
+   * changes them, and `sampled`.
    */
   live: number
+  /** How many of them are sampled: a message reads this only where not all of its subscriptions are live. */
+  sampled: number
   /** The turn of the loop in which something went out by it last. */
   turn: number
   /** Messages that had this as their first feed since traffic was measured last. */
@@ -106,6 +108,16 @@ export type Feed = {
 /** From where a subscription catches up: the position of the last message that was delivered, by log of its feed. */
 export type Cursors = Map<Log, Position>
 
+/** What a client has asked of a subscription: the names are those of `join_channel`. */
+export type SubscriptionOptions = {
+  /** Which messages it delivers; undefined for all. */
+  readonly delivery?: DeliveryPolicy | undefined
+  /** True where its client is told who is there. */
+  readonly presence?: boolean | undefined
+  /** True where others are not told that its client is there. */
+  readonly invisible?: boolean | undefined
+}
+
 /**
  * One client's subscription to a channel, a room, the broadcast of a room, or its inbox. Client and target know it: it
  * is in a map of the client, and in `participants`, `roomSubscriptions` or `broadcastSubscriptions` of the target (an
@@ -115,10 +127,13 @@ export type Subscription = {
   readonly client: Client
   readonly feed: Feed
   /**
-   * `live`: the topic delivers what is published. Cursors: it is catching up. `off`: nothing is delivered by it,
-   * because a subscription to the whole room covers it, or its connection is closing. `setState` alone changes it.
+   * `live`: the topic delivers what is published. Cursors: it is catching up. `sampled`: it delivers by its policy
+   * (`delivery/sampling/`). `off`: nothing is delivered by it, because a subscription to the whole room covers it, or
+   * its connection is closing. `setState` alone changes it.
    */
-  state: 'live' | 'off' | Cursors
+  state: 'live' | 'sampled' | 'off' | Cursors
+  /** Undefined for a subscription without options, as nearly all are. */
+  options: SubscriptionOptions | undefined
   /** For the subscription to a broadcast: the number of joins in the room that hold it. */
   joins: number
 }

@@ -1,5 +1,5 @@
 /** Rooms, channels and sessions as they are kept, beside messages, while no process has them. */
-import type { Channel, Profile, Room } from './model.ts'
+import type { Channel, Profile, Room, SubscriptionOptions } from './model.ts'
 
 /** A room as it is kept. Those of the configuration are not. */
 export type RoomRecord = Readonly<Pick<Room, 'name' | 'state' | 'createdAt' | 'createdBy' | 'holder' | 'config'>> & {
@@ -23,6 +23,8 @@ export type SessionRecord = {
   readonly subscriptions: readonly string[]
   /** Those of them that are private channels; absent where none is. */
   readonly private?: readonly string[]
+  /** Their options, by address; absent where none has any. */
+  readonly options?: Readonly<Record<string, SubscriptionOptions>>
   /** When it expires if its client does not return: wall time, because other processes read it. */
   readonly until: number
 }

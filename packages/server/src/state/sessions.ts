@@ -7,7 +7,7 @@ import { hashSecret, isSecret, newSecret } from '../auth/secrets.ts'
 import type { Clock } from '../kit/clock.ts'
 import type { Account, Source } from '../limits/accounts.ts'
 import { Budget } from '../limits/budget.ts'
-import type { ChannelType, Profile } from './model.ts'
+import type { ChannelType, Profile, SubscriptionOptions } from './model.ts'
 
 /** A session. */
 export type Session = {
@@ -34,11 +34,15 @@ export type Session = {
 /** Enough of the hash of its secret to distinguish a session from every other session of its client. */
 export const keyOf = ({ secretHash }: Pick<Session, 'secretHash'>): string => secretHash.toString('base64url', 0, 12)
 
-/**
- * Addresses, with the type of their channel: that of a room has none, and of a session that was stored only `private`
- * is known.
- */
-export type Subscribed = ReadonlyMap<string, ChannelType | undefined>
+/** What a session keeps of a subscription. */
+export type KeptSubscription = {
+  /** The type of the channel: a room has none, and of a session that was stored only `private` is known. */
+  readonly type?: ChannelType | undefined
+  readonly options?: SubscriptionOptions | undefined
+}
+
+/** What a session is subscribed to, by address. */
+export type Subscribed = ReadonlyMap<string, KeptSubscription>
 
 /**
  * All that a session is subscribed to, `joined` being what its client has joined. A connection that is cut before it

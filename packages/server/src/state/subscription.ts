@@ -4,7 +4,7 @@
  */
 import type { Position } from '@arqonbus/protocol'
 import { type Log, UNKNOWN } from '../log/contract.ts'
-import type { Client, Cursors, Feed, Subscription } from './model.ts'
+import type { Client, Cursors, Feed, Subscription, SubscriptionOptions } from './model.ts'
 
 /** Positions to recover from, by log: of a log that is not among them nothing is recovered. */
 export type Starts = ReadonlyMap<Log, Position>
@@ -15,16 +15,17 @@ export const NO_STARTS: Starts = new Map()
 /**
  * Creates a subscription by which nothing is delivered yet. Its caller enters it where client and target look for it.
  */
-export const createSubscription = (client: Client, feed: Feed): Subscription => ({
+export const createSubscription = (client: Client, feed: Feed, options?: SubscriptionOptions): Subscription => ({
   client,
   feed,
   state: 'off',
+  options,
   joins: 0,
 })
 
 /** Creates a subscription that a client has without a join of its own, and enters it there. */
-export function implySubscription(client: Client, feed: Feed): Subscription {
-  const subscription = createSubscription(client, feed)
+export function implySubscription(client: Client, feed: Feed, options?: SubscriptionOptions): Subscription {
+  const subscription = createSubscription(client, feed, options)
   client.implied.set(feed, subscription)
   return subscription
 }
@@ -53,6 +54,7 @@ export function setState(subscription: Subscription, state: Subscription['state'
   const { feed, state: before } = subscription
   feed.subscribers += Number(state !== 'off') - Number(before !== 'off')
   feed.live += Number(state === 'live') - Number(before === 'live')
+  feed.sampled += Number(state === 'sampled') - Number(before === 'sampled')
   subscription.state = state
 }
 

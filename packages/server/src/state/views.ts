@@ -13,8 +13,8 @@ import type { Identity } from '../auth/identity.ts'
 import { type Clock, isoTime } from '../kit/clock.ts'
 import { type Encodable, encode } from '../kit/raw-json.ts'
 import { fitting } from '../kit/text.ts'
-import type { Channel, ChannelType, Client, Room } from './model.ts'
-import type { Subscribed } from './sessions.ts'
+import type { Channel, Client, Room } from './model.ts'
+import type { KeptSubscription, Subscribed } from './sessions.ts'
 import type { Transport } from './transport.ts'
 import type { VisibleRoom } from './visible-room.ts'
 
@@ -93,9 +93,9 @@ export function subscriptionsOf(client: Pick<Client, 'id' | 'channels' | 'rooms'
 
 /** All that a client has joined. */
 export function subscribedBy(client: Client): Subscribed {
-  const subscribed = new Map<string, ChannelType | undefined>()
-  for (const room of client.rooms.keys()) subscribed.set(`${room.name}:*`, undefined)
-  for (const channel of client.channels.keys()) subscribed.set(channel.address, channel.type)
+  const subscribed = new Map<string, KeptSubscription>()
+  for (const [room, { options }] of client.rooms) subscribed.set(`${room.name}:*`, { options })
+  for (const [{ address, type }, { options }] of client.channels) subscribed.set(address, { type, options })
   return subscribed
 }
 

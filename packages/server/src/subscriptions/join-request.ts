@@ -1,5 +1,5 @@
 /** What a join asks for, and the result of it; reads the positions and ids in it. */
-import { CodedError, type CommandResult, type Position, parsePosition } from '@arqonbus/protocol'
+import { CodedError, type CommandResult, type DeliveryPolicy, type Position, parsePosition } from '@arqonbus/protocol'
 import type { Pieces } from '../kit/fair-queue.ts'
 import type { ChannelType } from '../state/model.ts'
 
@@ -13,6 +13,10 @@ export type JoinRequest = {
   readonly room_since_id?: string | undefined
   /** The type that the channel has, as far as the client knows. */
   readonly type?: ChannelType | undefined
+  readonly delivery?: 'all' | DeliveryPolicy | undefined
+  readonly snapshot?: 'latest' | undefined
+  readonly presence?: boolean | undefined
+  readonly invisible?: boolean | undefined
 }
 
 /** What joining one address gave. */
@@ -24,6 +28,12 @@ export const STEPS = 64
 /** Refuses a type where it is not one channel that is joined. */
 export function refuseType({ type }: JoinRequest): void {
   if (type !== undefined) throw wrong('type', 'to be absent: it is for one channel')
+}
+
+/** Refuses what is asked of a subscription where there is none to be made, as for the inbox. */
+export function refuseOptions(request: JoinRequest): void {
+  for (const name of ['delivery', 'snapshot', 'presence', 'invisible'] as const)
+    if (request[name] !== undefined) throw wrong(name, 'to be absent: it is for channels and rooms')
 }
 
 /** A position; `invalid_parameters` for a map. */

@@ -8,8 +8,10 @@ import { granted, may } from '../auth/access.ts'
 import type { Identity } from '../auth/identity.ts'
 import type { Pieces } from '../kit/fair-queue.ts'
 import { awaitAll, chain, forLater, type Maybe } from '../kit/maybe.ts'
-import type { Channel, Client, Room } from '../state/model.ts'
+import { encode, RawJson } from '../kit/raw-json.ts'
+import type { Channel, Client, Room, SubscriptionOptions } from '../state/model.ts'
 import type { RoomResolver } from '../state/resolve.ts'
+import { checkPresence, optionsOf, refuseSnapshot } from './beginning.ts'
 import { type FindClosedLog, goneFrom, type Head } from './gone-channels.ts'
 import {
   idsByChannel,
@@ -38,10 +40,36 @@ export type JoinRoomDeps = RecoveryDeps & {
   readonly resolver: RoomResolver
   readonly subscriptions: Subscriptions
   readonly findClosedLog: FindClosedLog
+  /** What the session of a client has kept of the options of a subscription. */
+  readonly keptOptions: (client: Client, address: string) => SubscriptionOptions | undefined
+  readonly presence: WatchedPresence
 }
 
-/** The heads that the joins of one command may still list together: an answer is one frame. */
-export type HeadsLeft = { heads: number }
+type WatchedList = { readonly count: number; readonly members?: RawJson; readonly cursor?: string }
+
+/** Who is there, for the reply to a join. */
+export type WatchedPresence = {
+  /** The list for a client that watches a channel or a room from now on, in so many bytes. */
+  watched(client: Client, target: Channel | Room, maxBytes: number): WatchedList
+}
+
+/** The heads, and the bytes of members, that the joins of one command may still list together: an answer is one frame. */
+export type HeadsLeft = { heads: number; presenceBytes: number }
+
+/** Bytes of members that a reply to a join lists at most. */
+export const MEMBERS_BYTES = 32 * 1024
+
+/** The list of members for the reply to a join, where its client watches. */
+export function watchedList(
+  { presence }: { readonly presence: WatchedPresence },
+  client: Client,
+  target: Channel | Room,
+  left: HeadsLeft,
+): { presence?: NonNullable<JoinResult['presence']> } {
+  const list = presence.watched(client, target, left.presenceBytes)
+  left.presenceBytes -= list.members?.text.length ?? 0
+  return { presence: new RawJson(encode(list)) as never }
+}
 
 /** Heads that a room-wide join lists at most; a room with more channels cannot be recovered as a whole. */
 export const MOST_HEADS = 1000
@@ -56,6 +84,7 @@ export function* joinRoom(
 ): Pieces<Maybe<() => JoinResult>> {
   const { resolver, subscriptions, findClosedLog } = deps
   refuseType(request)
+  refuseSnapshot(request)
   const roomSince = onePosition(request.room_since, 'room_since')
   const since = yield* positionsByChannel(request.since)
   const ids = idsByChannel(request.since_id)
@@ -66,6 +95,7 @@ export function* joinRoom(
   if (!client.rooms.has(room)) subscriptions.checkLimits(client, room)
   const listed = yield* readableChannels(room, client, left.heads)
   left.heads -= listed.channels.length
+  if (request.snapshot !== undefined && !listed.recoverable) throw tooManyForSnapshot()
   const oneByOne = client.rooms.has(room) ? NOTHING_FOUND : yield* subscriptions.roomChannels.find(client, room)
   // Where not all channels can be listed, no position of a single channel counts.
   const sinceByChannel = listed.recoverable ? since : undefined
@@ -99,7 +129,12 @@ export function* joinRoom(
     if (resolver.room(room.name) !== room) throw new CodedError('room_not_found', { room: room.name })
     const broadcast = { log: room.broadcast, since: roomSince, found: ofBroadcast }
     const channels = askedOf(listed, ofChannels, sinceByChannel, { room, client })
-    subscriptions.subscribeToRoom(client, room, oneByOne, startsOf([broadcast, ...channels]))
+    const address = `${room.name}:${WHOLE_ROOM}`
+    const options = optionsOf(request, client.rooms.get(room)?.options ?? deps.keptOptions(client, address))
+    checkPresence(identity, options, room)
+    const isSnapshot = request.snapshot !== undefined
+    const starts = startsOf([broadcast, ...channels])
+    subscriptions.subscribeToRoom(client, room, oneByOne, { starts, options, isSnapshot })
     const heads: Head[] = channels.map(({ channel, ...asked }) => ({
       channel: channel.address,
       ...(channel.type === 'private' && { type: channel.type }),
@@ -107,13 +142,20 @@ export function* joinRoom(
     }))
     heads.push(...goneHeads.filter(({ channel }) => !isThere(parseAddress(channel)!.channel)))
     return {
-      channel: `${room.name}:${WHOLE_ROOM}`,
+      channel: address,
       ...roomFields(recoveryOf(deps, broadcast, room.broadcastSubscriptions.get(client))),
       channels: heads.slice(0, MOST_HEADS),
       recoverable: listed.recoverable,
+      ...(options?.presence && watchedList(deps, client, room, left)),
     }
   })
 }
+
+const tooManyForSnapshot = (): CodedError =>
+  new CodedError('invalid_parameters', {
+    path: '/parameters/snapshot',
+    expected: `to be absent for a room with so many channels: a command has snapshots of ${MOST_HEADS} of them at most`,
+  })
 
 /**
  * True for the channels that a room-wide subscription delivers to a client: open ones, and private ones that it may

@@ -8,8 +8,9 @@ import { awaitAll, chain, type Maybe } from '../kit/maybe.ts'
 import type { Persistence } from '../persistence/persistence.ts'
 import type { OwnInbox } from '../publish/inbox.ts'
 import type { Client } from '../state/model.ts'
-import { type JoinRequest, type JoinResult, oneId, onePosition, refuseType } from './join-request.ts'
-import { type HeadsLeft, type JoinRoomDeps, joinRoom } from './join-room.ts'
+import { checkPresence, optionsOf, refuseSnapshot } from './beginning.ts'
+import { type JoinRequest, type JoinResult, oneId, onePosition, refuseOptions, refuseType } from './join-request.ts'
+import { type HeadsLeft, type JoinRoomDeps, joinRoom, watchedList } from './join-room.ts'
 import { askLog, askNewLog, type NewStart, recoveryOf, roomFields, startsOf } from './locate.ts'
 
 /**
@@ -41,12 +42,14 @@ export function createJoin(deps: JoinDeps): Join {
     const isWhole = channel === WHOLE_ROOM
     const loading = isWhole ? persistence?.loadRoom(room) : persistence?.loadTarget(room, channel, identity)
     if (loading === undefined)
-      return isWhole ? yield* joinRoom(deps, client, identity, request, left) : joinOne(deps, client, identity, request)
+      return isWhole
+        ? yield* joinRoom(deps, client, identity, request, left)
+        : joinOne(deps, client, identity, request, left)
     return loading.then(() => {
       refuseGone(client)
       return isWhole
         ? turns.run(() => joinRoom(deps, client, identity, request, left))
-        : joinOne(deps, client, identity, request)
+        : joinOne(deps, client, identity, request, left)
     })
   }
 
@@ -75,8 +78,9 @@ function refuseGone(client: Client): void {
 }
 
 /** Joins a channel. */
-function joinOne(deps: JoinDeps, client: Client, identity: Identity, request: JoinRequest): Joining {
+function joinOne(deps: JoinDeps, client: Client, identity: Identity, request: JoinRequest, left: HeadsLeft): Joining {
   const { resolver, subscriptions } = deps
+  refuseSnapshot(request)
   const since = onePosition(request.since, 'since')
   const sinceId = oneId(request.since_id)
   const roomSince = onePosition(request.room_since, 'room_since')
@@ -111,13 +115,17 @@ function joinOne(deps: JoinDeps, client: Client, identity: Identity, request: Jo
       since: roomSince,
       found: isSameRoom ? foundInRoom : askNewLog({ log: broadcast, since: roomSince, mayRead: mayReadRoom }),
     }
-    subscriptions.subscribe(client, channel, startsOf([own, inRoom]))
+    const options = optionsOf(request, client.channels.get(channel)?.options ?? deps.keptOptions(client, address))
+    checkPresence(identity, options, channel)
+    const isSnapshot = request.snapshot !== undefined
+    subscriptions.subscribe(client, channel, { starts: startsOf([own, inRoom]), options, isSnapshot })
     const joined = recoveryOf(deps, own, subscriptions.deliveringSubscription(client, channel))
     return {
       channel: address,
       type,
       ...joined,
       ...roomFields(recoveryOf(deps, inRoom, room.broadcastSubscriptions.get(client))),
+      ...(options?.presence && watchedList(deps, client, channel, left)),
     }
   })
 }
@@ -125,6 +133,7 @@ function joinOne(deps: JoinDeps, client: Client, identity: Identity, request: Jo
 /** A client is always subscribed to its inbox: a join with `since` recovers it. */
 function joinInbox(deps: JoinDeps, client: Client, identity: Identity, request: JoinRequest): Joining {
   refuseType(request)
+  refuseOptions(request)
   const since = onePosition(request.since, 'since')
   const { log, feed, formerHead } = deps.inboxOf(client)
   /** A client that had everything of the inbox of its earlier session has missed nothing. */

@@ -9,8 +9,9 @@
 import { coverage, isRestricted, may, readAction } from '../auth/access.ts'
 import type { Delivery } from '../delivery/deliver.ts'
 import type { Pieces } from '../kit/fair-queue.ts'
-import type { Channel, Client, Room, Subscription } from '../state/model.ts'
-import { allSubscriptions, implySubscription, NO_STARTS, type Starts } from '../state/subscription.ts'
+import type { Channel, Client, Room, Subscription, SubscriptionOptions } from '../state/model.ts'
+import { allSubscriptions, implySubscription, type Starts } from '../state/subscription.ts'
+import { AT_HEAD, type Beginning } from './beginning.ts'
 
 /** Channels of a room that a client is subscribed to one by one. */
 export type RoomChannelsFound = {
@@ -59,7 +60,7 @@ export class RoomChannels {
       if (may(client.identity, 'read', channel)) {
         if (channels.length < MOST_AT_ONCE) channels.push(channel)
         // A client that has disconnected in between has left everything, and would stay counted as a subscriber.
-        else if (!client.isClosing) this.#subscribe(client, channel, NO_STARTS)
+        else if (!client.isClosing) this.#subscribe(client, channel, AT_HEAD)
       }
       if (++steps % STEPS === 0) yield
     }
@@ -70,20 +71,25 @@ export class RoomChannels {
    * A client has subscribed to a room: subscribes it to those of `ahead`, found by `find`, and to those that were
    * created since.
    */
-  subscribe(client: Client, room: Room, { channels, upTo, isExpanded }: RoomChannelsFound, starts: Starts): void {
+  subscribe(client: Client, room: Room, { channels, upTo, isExpanded }: RoomChannelsFound, beginning: Beginning): void {
     const { identity } = client
     for (const channel of channels)
-      if (channel.ended === undefined && may(identity, 'read', channel)) this.#subscribe(client, channel, starts)
+      if (channel.ended === undefined && may(identity, 'read', channel)) this.#subscribe(client, channel, beginning)
     // Its grants may have changed since: then nothing that was found counts.
     const isStale = isExpanded !== room.expanded.has(client)
     for (const channel of listOf(room, room.expanded.has(client)).after(isStale ? 0 : upTo))
-      if (may(identity, 'read', channel)) this.#subscribe(client, channel, starts)
+      if (may(identity, 'read', channel)) this.#subscribe(client, channel, beginning)
   }
 
-  /** A client that is subscribed to a room goes on from these positions in its channels. */
-  recover(client: Client, room: Room, starts: Starts): void {
-    if (starts.size === 0) return
-    for (const channel of subscribedOf(client, room)) this.#subscribe(client, channel, starts)
+  /** A client that is subscribed to a room goes on from these positions in its channels, or by this policy. */
+  recover(client: Client, room: Room, beginning: Beginning): void {
+    for (const channel of subscribedOf(client, room)) this.#subscribe(client, channel, beginning)
+  }
+
+  /** A subscription comes with that to the room now, and is delivered by the policy of that. */
+  imply(subscription: Subscription, ofRoom: SubscriptionOptions | undefined): void {
+    subscription.options = impliedOptions(ofRoom)
+    this.#delivery.start(subscription)
   }
 
   /** A client has unsubscribed from a room: of its channels it keeps those that it has joined one by one. */
@@ -104,7 +110,7 @@ export class RoomChannels {
   /** A channel is there: subscribers to its room are subscribed to it, where its topic is not that of the room. */
   created(channel: Channel): void {
     for (const client of oneByOne(channel))
-      if (may(client.identity, 'read', channel)) this.#subscribe(client, channel, NO_STARTS)
+      if (may(client.identity, 'read', channel)) this.#subscribe(client, channel, AT_HEAD)
   }
 
   /** A channel has ended, and with it those subscriptions: another of its name may have other members. */
@@ -115,7 +121,7 @@ export class RoomChannels {
   /** What a client may read of a channel has changed: its subscription follows, where its room has joined it. */
   changed(client: Client, channel: Channel): void {
     if (!channel.room.roomSubscriptions.has(client) || !isOneByOne(client, channel)) return
-    if (may(client.identity, 'read', channel)) this.#subscribe(client, channel, NO_STARTS)
+    if (may(client.identity, 'read', channel)) this.#subscribe(client, channel, AT_HEAD)
     else this.#unsubscribe(client, channel)
   }
 
@@ -131,7 +137,7 @@ export class RoomChannels {
 
   /** A channel that the topic of its room delivered to a client goes on by itself. */
   goOn(client: Client, channel: Channel, starts: Starts): void {
-    this.#subscribe(client, channel, starts)
+    this.#subscribe(client, channel, { ...AT_HEAD, starts })
   }
 
   /**
@@ -144,8 +150,11 @@ export class RoomChannels {
     return subscription === undefined ? 'off' : this.#delivery.stop(subscription)
   }
 
-  #subscribe(client: Client, { feed }: Channel, starts: Starts): void {
-    this.#delivery.start(feed.subscriptionOf(client) ?? implySubscription(client, feed), starts)
+  #subscribe(client: Client, { feed, log, room }: Channel, { starts, isSnapshot }: Beginning): void {
+    const subscription = feed.subscriptionOf(client) ?? implySubscription(client, feed)
+    if (client.implied.has(feed)) subscription.options = impliedOptions(client.rooms.get(room)?.options)
+    const snapshot = isSnapshot && log !== undefined ? { address: feed.address, logs: [log] } : undefined
+    this.#delivery.start(subscription, starts, snapshot)
   }
 
   #unsubscribe(client: Client, { feed }: Channel): void {
@@ -155,6 +164,10 @@ export class RoomChannels {
     client.implied.delete(feed)
   }
 }
+
+/** The options of a subscription that comes with one to the whole room: its policy. */
+export const impliedOptions = (ofRoom: SubscriptionOptions | undefined): SubscriptionOptions | undefined =>
+  ofRoom?.delivery === undefined ? undefined : { delivery: ofRoom.delivery }
 
 const listOf = (room: Room, isExpanded: boolean) => (isExpanded ? room.channelsInOrder : room.restricted)
 

@@ -2,12 +2,14 @@
 import { expect, test } from 'bun:test'
 import { anonymous } from '../auth/identity.ts'
 import { createDeliveryParts } from '../delivery/index.ts'
+import { createFairQueue } from '../kit/fair-queue.ts'
 import { Account, Source } from '../limits/accounts.ts'
 import type { Entry, Log } from '../log/contract.ts'
 import { silentLogger } from '../observability/logger.ts'
 import { createIdleChannels } from '../state/idle.ts'
 import type { Client } from '../state/model.ts'
 import { Rooms } from '../state/rooms.ts'
+import { AT_HEAD, type Beginning } from './beginning.ts'
 import { NOTHING_FOUND } from './room-channels.ts'
 import { Subscriptions } from './subscriptions.ts'
 
@@ -52,12 +54,22 @@ function setUp() {
     },
   } as unknown as Client
   const { delivery, catchUp } = createDeliveryParts({
-    config: { sendBufferSoftLimit: 1000, sendBufferTotal: 1 << 20, fanoutBytes: 1 << 20, pingTimeoutMs: 60_000 },
+    config: {
+      sendBufferSoftLimit: 1000,
+      sendBufferTotal: 1 << 20,
+      fanoutBytes: 1 << 20,
+      pingTimeoutMs: 60_000,
+      sampledKeys: 10,
+      sampledBytes: 1 << 20,
+      snapshotMessages: 10,
+    },
+    turns: createFairQueue(clock),
     clock,
     every: () => () => {},
     metrics: {
       delivered: 0,
       replayed: 0,
+      leftOut: 0,
       broke: () => {},
       bytesOut: 0,
       slowFallbacks: 0,
@@ -73,7 +85,8 @@ function setUp() {
     publishToStreams: () => true,
     slow: () => {},
   })
-  const subscriptions = new Subscriptions({ limits, delivery, clock, observers: { joined: () => {}, left: () => {} } })
+  const observers = { joined: () => {}, left: () => {}, subscriptionChanged: () => {} }
+  const subscriptions = new Subscriptions({ limits, delivery, clock, observers })
   const rooms = new Rooms(
     {
       clock,
@@ -91,7 +104,10 @@ function setUp() {
   )
   const room = rooms.createRoom({ name: 'science', type: 'user' })
   const [talk, lab] = ['talk', 'lab'].map((name) => rooms.createChannel(room, { name, type: 'general' }))
-  const starts = (...of: [Log | undefined, number][]) => new Map(of.map(([log, n]) => [log!, { ms: 1, n }]))
+  const starts = (...of: [Log | undefined, number][]): Beginning => ({
+    ...AT_HEAD,
+    starts: new Map(of.map(([log, n]) => [log!, { ms: 1, n }])),
+  })
   return { subscriptions, catchUp, rooms, room, talk: talk!, lab: lab!, client, calls, got, starts }
 }
 

@@ -11,7 +11,7 @@ import type { Pieces } from '../kit/fair-queue.ts'
 import { Budget } from '../limits/budget.ts'
 import type { Log } from '../log/contract.ts'
 import type { BusObserver } from '../state/bus-observer.ts'
-import type { Channel, Client, Room, Subscription } from '../state/model.ts'
+import type { Channel, Client, Room, Subscription, SubscriptionOptions } from '../state/model.ts'
 import {
   allSubscriptions,
   createSubscription,
@@ -19,7 +19,8 @@ import {
   NO_STARTS,
   type Starts,
 } from '../state/subscription.ts'
-import { isOneByOne, isToBeExpanded, RoomChannels, type RoomChannelsFound } from './room-channels.ts'
+import { AT_HEAD, type Beginning, ofWholeRoom } from './beginning.ts'
+import { impliedOptions, isOneByOne, isToBeExpanded, RoomChannels, type RoomChannelsFound } from './room-channels.ts'
 
 /** What subscribing needs. */
 type SubscriptionsDeps = {
@@ -30,7 +31,7 @@ type SubscriptionsDeps = {
   >
   readonly delivery: Pick<Delivery, 'start' | 'stop'>
   readonly clock: Pick<Clock, 'monotonic'>
-  readonly observers: Pick<BusObserver, 'joined' | 'left'>
+  readonly observers: Pick<BusObserver, 'joined' | 'left' | 'subscriptionChanged'>
 }
 
 const TOO_MANY_OF_ALL = 'All clients together have too many subscriptions: leave some, or try again later.'
@@ -76,12 +77,16 @@ export class Subscriptions {
   }
 
   /** Subscribes a client to a channel; `channel_full`, `room_full`, `too_many_subscriptions`. */
-  subscribe(client: Client, channel: Channel, starts: Starts = NO_STARTS): void {
+  subscribe(client: Client, channel: Channel, { starts, options, isSnapshot }: Beginning = AT_HEAD): void {
     const { clock, delivery } = this.#deps
+    const { log, feed } = channel
     channel.lastUsed = clock.monotonic()
-    if (!client.channels.has(channel)) this.#add(client, channel)
+    const joined = client.channels.get(channel)
+    if (joined === undefined) this.#add(client, channel, options)
+    else this.#change(joined, options, channel.room, channel)
     delivery.start(channel.room.broadcastSubscriptions.get(client)!, starts)
-    delivery.start(this.deliveringSubscription(client, channel)!, starts)
+    const snapshot = isSnapshot && log !== undefined ? { address: feed.address, logs: [log] } : undefined
+    delivery.start(this.deliveringSubscription(client, channel)!, starts, snapshot)
   }
 
   /** Ends the subscription of a client to a channel; false where there was none. */
@@ -93,8 +98,10 @@ export class Subscriptions {
     channel.lastUsed = this.#deps.clock.monotonic()
     const isImplied =
       isOneByOne(client, channel) && channel.room.roomSubscriptions.has(client) && may(client.identity, 'read', channel)
-    if (isImplied && subscription.state !== 'off') client.implied.set(channel.feed, subscription)
-    else this.#deps.delivery.stop(subscription)
+    if (isImplied && subscription.state !== 'off') {
+      client.implied.set(channel.feed, subscription)
+      this.roomChannels.imply(subscription, client.rooms.get(channel.room)?.options)
+    } else this.#deps.delivery.stop(subscription)
     this.#exit(client, channel.room, channel)
     return true
   }
@@ -103,15 +110,21 @@ export class Subscriptions {
    * Subscribes a client to a whole room, and to those of its channels that the topic of the room does not deliver, of
    * which `ahead` were found before; `room_full`, `too_many_subscriptions`.
    */
-  subscribeToRoom(client: Client, room: Room, ahead: RoomChannelsFound, starts: Starts = NO_STARTS): void {
+  subscribeToRoom(client: Client, room: Room, ahead: RoomChannelsFound, beginning: Beginning = AT_HEAD): void {
     const { delivery } = this.#deps
-    const isNew = !client.rooms.has(room)
-    if (isNew) this.#addRoom(client, room)
-    delivery.start(room.broadcastSubscriptions.get(client)!, starts)
-    if (!room.expanded.has(client))
-      delivery.start(client.rooms.get(room)!, isNew ? this.#cover(client, room, starts) : starts)
-    if (isNew) this.roomChannels.subscribe(client, room, ahead, starts)
-    else this.roomChannels.recover(client, room, starts)
+    const { starts, options, isSnapshot } = beginning
+    const joined = client.rooms.get(room)
+    const isChanged = joined?.options !== options
+    if (joined === undefined) this.#addRoom(client, room, options)
+    else this.#change(joined, options, room)
+    this.#startBroadcast(client, room, starts)
+    const snapshot = isSnapshot ? ofWholeRoom(room) : undefined
+    if (!room.expanded.has(client)) {
+      const all = joined === undefined ? this.#cover(client, room, starts) : starts
+      delivery.start(client.rooms.get(room)!, all, snapshot)
+    }
+    if (joined === undefined) this.roomChannels.subscribe(client, room, ahead, beginning)
+    else if (isChanged || isSnapshot || starts.size > 0) this.roomChannels.recover(client, room, beginning)
   }
 
   /** Ends the subscription of a client to a whole room; false where there was none. */
@@ -124,6 +137,7 @@ export class Subscriptions {
     this.roomChannels.unsubscribe(client, room)
     if (!room.expanded.delete(client)) this.#uncover(client, room, state)
     this.#exit(client, room)
+    if (subscription.options !== undefined && !client.isClosing) this.#startBroadcast(client, room)
     return true
   }
 
@@ -178,22 +192,39 @@ export class Subscriptions {
     this.#deps.delivery.start(client.rooms.get(room)!, starts)
   }
 
-  #add(client: Client, channel: Channel): void {
+  /** The broadcast is delivered by the policy of the subscription to the whole room, where there is one. */
+  #startBroadcast(client: Client, room: Room, starts?: Starts): void {
+    const broadcast = room.broadcastSubscriptions.get(client)
+    if (broadcast === undefined) return
+    broadcast.options = impliedOptions(client.rooms.get(room)?.options)
+    this.#deps.delivery.start(broadcast, starts)
+  }
+
+  /** A join of what is joined may change the options. */
+  #change(subscription: Subscription, options: SubscriptionOptions | undefined, room: Room, channel?: Channel): void {
+    const before = subscription.options
+    if (before === options) return
+    subscription.options = options
+    this.#deps.observers.subscriptionChanged(subscription.client, room, channel, before)
+  }
+
+  #add(client: Client, channel: Channel, options: SubscriptionOptions | undefined): void {
     this.checkLimits(client, channel.room)
     const most = channel.options?.max_participants ?? this.#deps.limits.maxParticipants
     if (channel.participants.size >= most)
       throw new CodedError('channel_full', { channel: channel.address, limit: most })
     // The subscription may have come with that to the room.
     const subscription = client.implied.get(channel.feed) ?? createSubscription(client, channel.feed)
+    subscription.options = options
     client.implied.delete(channel.feed)
     client.channels.set(channel, subscription)
     channel.participants.set(client, subscription)
     this.#enter(client, channel.room, channel)
   }
 
-  #addRoom(client: Client, room: Room): void {
+  #addRoom(client: Client, room: Room, options: SubscriptionOptions | undefined): void {
     this.checkLimits(client, room)
-    const subscription = createSubscription(client, room.wideFeed)
+    const subscription = createSubscription(client, room.wideFeed, options)
     client.rooms.set(room, subscription)
     room.roomSubscriptions.set(client, subscription)
     if (isToBeExpanded(client, room)) room.expanded.add(client)

@@ -115,6 +115,14 @@ export const commandCases: { readonly [Name in CommandName]: readonly WorstComma
     ofCommand('join_channel', 'with faults in each of 60 entries', USUAL, () =>
       several(60, (n) => ({ channel: '!', since: 'x', [`other${n}`]: 1 })),
     ),
+    ofCommand('join_channel', 'with a snapshot of a large room', 20, { channel: 'big:*', snapshot: 'latest' }),
+    ofCommand('join_channel', 'with a snapshot of the history', 20, { channel: 'history:*', snapshot: 'latest' }),
+    ofCommand('join_channel', 'with a snapshot of small messages', 50, () => ({
+      channel: 'history:small',
+      delivery: 'latest',
+      snapshot: 'latest',
+    })),
+    ofCommand('join_channel', 'with presence in a crowd', 50, () => ({ channel: 'crowd:main', presence: true })),
     ofCommand('join_channel', 'from positions in a large room', 50, (i) => ({ channel: `big:c${i}`, since: '1-0' })),
   ],
   leave_channel: [
@@ -132,6 +140,18 @@ export const commandCases: { readonly [Name in CommandName]: readonly WorstComma
       with: 'maker',
       limit: 1000,
       order: 'desc',
+    }),
+  ],
+  presence: [
+    ofCommand('presence', 'of a large channel', COSTLY, { channel: 'crowd:main', limit: 1000 }),
+    ofCommand('presence', 'of a large room, from the middle', COSTLY, { channel: 'crowd:*', limit: 1, cursor: 'c9q' }),
+    ofCommand('presence', 'of those that are gone', COSTLY, { channel: 'crowd:main', limit: 1000, cursor: 'a0' }),
+  ],
+  set_presence: [
+    ofCommand('set_presence', 'with the longest status', 10, { status: { text: 'x'.repeat(1000) } }),
+    ofCommand('set_presence', 'in a channel that the client has not joined', 10, {
+      channel: 'crowd:main',
+      status: null,
     }),
   ],
   create_channel: [

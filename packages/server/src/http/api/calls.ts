@@ -11,7 +11,7 @@ import { type StreamTickets, TICKET_MS } from '../../connections/stream-tickets.
 import type { Clock } from '../../kit/clock.ts'
 import type { FairQueue, Pieces } from '../../kit/fair-queue.ts'
 import { chain, type Maybe } from '../../kit/maybe.ts'
-import { takeCommand } from '../../limits/command-rate.ts'
+import { commandRates, type RateOf, takeCommand } from '../../limits/command-rate.ts'
 import type { Metrics } from '../../observability/metrics.ts'
 import { createInboundState } from '../../receive/inbound.ts'
 import type { Receive } from '../../receive/receive.ts'
@@ -42,6 +42,7 @@ type CallsDeps = {
       | 'apiBatchBytes'
       | 'apiBodyTimeoutMs'
       | 'commandRate'
+      | 'presenceRate'
       | 'httpCacheMs'
       | 'apiStreamChannels'
     >
@@ -184,7 +185,7 @@ export function createCalls(deps: CallsDeps): Calls {
   const stream = createStreamCall(deps)
   const series = createSeriesCall(deps)
   const ticket = createTicketCall(deps)
-  const describe = createDescription(limits.commandRate)
+  const describe = createDescription(commandRates(limits))
 
   return (endpoint, call) => {
     switch (endpoint.kind) {
@@ -255,10 +256,10 @@ function createStreamCall({ limits, metrics, isDraining, streams }: CallsDeps) {
 }
 
 /** Creates the description of the API: the same for all callers, and made when it is first asked for. */
-function createDescription(commandRate: Config['commandRate']): () => Answer {
+function createDescription(rateOf: RateOf): () => Answer {
   let openapi: string | undefined
   return () => {
-    openapi ??= JSON.stringify(openapiDocument(commandRate))
+    openapi ??= JSON.stringify(openapiDocument(rateOf))
     return jsonText(200, openapi)
   }
 }

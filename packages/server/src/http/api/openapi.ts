@@ -23,10 +23,11 @@ import {
   Reply,
   Room,
   RoomName,
+  SAMPLE_MS,
   Series,
 } from '@arqonbus/protocol'
 import { versionInfo } from '../../kit/version.ts'
-import type { Rate } from '../../limits/bucket.ts'
+import type { RateOf } from '../../limits/command-rate.ts'
 import { type Endpoint, endpoints, everywhere, pathParameters, withBody } from './endpoints.ts'
 
 type Json = Readonly<Record<string, unknown>>
@@ -141,7 +142,28 @@ const ofPublishes = [
   ...ofCommands,
 ]
 const ChannelAddress = { type: 'string', pattern: `^${namePattern}:${namePattern}$` }
+const ofSubscriptions = [
+  parameter(
+    'query',
+    'delivery',
+    { type: 'string', enum: ['all', 'latest'] },
+    '`latest`: while the reader is too slow, only the newest message of each channel and `metadata.key`.',
+  ),
+  parameter(
+    'query',
+    'sample_ms',
+    { type: 'integer', minimum: SAMPLE_MS.least, maximum: SAMPLE_MS.most },
+    'At most one message in so many milliseconds for each channel and `metadata.key`, the newest. Not with `delivery`.',
+  ),
+  parameter(
+    'query',
+    'snapshot',
+    { type: 'string', enum: ['latest'] },
+    'First the newest message of each `metadata.key`; without effect where the reader has a position.',
+  ),
+]
 const ofManyStreams = [
+  ...ofSubscriptions,
   {
     ...parameter(
       'query',
@@ -167,6 +189,7 @@ const Ticket = parameter(
   'A ticket of `POST /api/v1/stream-ticket`, in place of a token, a client id and a session.',
 )
 const ofStreams = [
+  ...ofSubscriptions,
   parameter('query', 'since', PositionText, 'The last position that one has: what came since comes first.'),
   parameter(
     'query',
@@ -292,9 +315,9 @@ function failuresOf(endpoint: Endpoint): Json {
 }
 
 /** What `list_commands` says of a command, beside what OpenAPI has fields for. */
-function extensionsOf(endpoint: Endpoint, commandRate: Rate | null): Json {
+function extensionsOf(endpoint: Endpoint, rateOf: RateOf): Json {
   if (endpoint.kind !== 'query' && endpoint.kind !== 'command') return {}
-  const info = describeCommand(endpoint.command, commandRate)
+  const info = describeCommand(endpoint.command, rateOf(endpoint.command.name))
   return {
     'x-command': info.name,
     'x-response-format': info.response_format,
@@ -304,7 +327,7 @@ function extensionsOf(endpoint: Endpoint, commandRate: Rate | null): Json {
   }
 }
 
-function operationOf(endpoint: Endpoint, commandRate: Rate | null) {
+function operationOf(endpoint: Endpoint, rateOf: RateOf) {
   const body = bodyOf(endpoint)
   return {
     operationId: endpoint.name,
@@ -314,16 +337,16 @@ function operationOf(endpoint: Endpoint, commandRate: Rate | null) {
     parameters: parametersOf(endpoint),
     ...(body !== undefined && { requestBody: body }),
     responses: { ...successesOf(endpoint), ...failuresOf(endpoint) },
-    ...extensionsOf(endpoint, commandRate),
+    ...extensionsOf(endpoint, rateOf),
   }
 }
 
-/** The document. `commandRate` is the rate of each of the costly commands; null if it is off. */
-export function openapiDocument(commandRate: Rate | null = null): Json {
+/** The document. Without rates these are not shown. */
+export function openapiDocument(rateOf: RateOf = () => null): Json {
   const paths: Record<string, Record<string, unknown>> = {}
   for (const endpoint of endpoints) {
     paths[endpoint.path] ??= {}
-    paths[endpoint.path]![endpoint.method.toLowerCase()] = operationOf(endpoint, commandRate)
+    paths[endpoint.path]![endpoint.method.toLowerCase()] = operationOf(endpoint, rateOf)
   }
   return {
     openapi: '3.1.0',

@@ -2,7 +2,7 @@
 import { parseAddress, WHOLE_ROOM } from '@arqonbus/protocol'
 import type { Metrics } from '../../observability/metrics.ts'
 import { Cursor } from '../streams/cursor.ts'
-import { BEFORE_ALL, type StreamChannel } from '../streams/streams.ts'
+import { BEFORE_ALL, type StreamChannel, type StreamOptions } from '../streams/streams.ts'
 import { takeOne, wrong } from './credentials.ts'
 import { type RequestLimit, refuseTooMany } from './request-limit.ts'
 
@@ -26,7 +26,22 @@ export function oneChannel({ headers, params, query }: Asking): Asked {
   const asked = { since: takeOne(query, 'since'), sinceId: takeOne(query, 'since_id') }
   const last = lastEventId(headers)
   const from = last === undefined ? asked : { since: last, sinceId: undefined }
-  return { channels: [{ room, channel, type: takeOne(query, 'type'), ...from, isNew: false }], cursor: undefined }
+  const options = optionsIn(query)
+  return {
+    channels: [{ room, channel, type: takeOne(query, 'type'), options, ...from, isNew: false }],
+    cursor: undefined,
+  }
+}
+
+/** `delivery` is a word, or a number of milliseconds. */
+function optionsIn(query: URLSearchParams): StreamOptions {
+  const delivery = takeOne(query, 'delivery')
+  const sampleMs = takeOne(query, 'sample_ms')
+  const snapshot = takeOne(query, 'snapshot')
+  if (delivery !== undefined && sampleMs !== undefined)
+    throw wrong('query/sample_ms', 'to be absent where `delivery` is given')
+  if (sampleMs !== undefined && !/^[0-9]{1,6}$/.test(sampleMs)) throw wrong('query/sample_ms', 'milliseconds')
+  return { delivery: sampleMs === undefined ? delivery : { sample_ms: Number(sampleMs) }, snapshot }
 }
 
 /** The channels in a query. */
@@ -35,6 +50,7 @@ export function manyChannels({ headers, query }: Asking, limit: RequestLimit, me
   query.delete('channel')
   const type = takeOne(query, 'type')
   const since = takeOne(query, 'since')
+  const options = optionsIn(query)
   if (addresses.length === 0) throw wrong('query/channel', 'an address, `room:channel`, as often as there are channels')
   if (addresses.length > limit.most)
     throw refuseTooMany(limit, { limit: 'stream_channels', path: '/query/channel', what: 'channels' }, metrics)
@@ -44,10 +60,12 @@ export function manyChannels({ headers, query }: Asking, limit: RequestLimit, me
   const id = last ?? since
   if (id !== undefined && !cursor.read(id))
     throw wrong(last === undefined ? 'query/since' : 'headers/last-event-id', 'an id of a stream of the same channels')
-  return { channels: addresses.map((address) => channelAt(address, cursor, type)), cursor }
+  return { channels: addresses.map((address) => channelAt(address, cursor, { type, options })), cursor }
 }
 
-function channelAt(address: string, cursor: Cursor, type: string | undefined): StreamChannel {
+type OfEach = Pick<StreamChannel, 'type' | 'options'>
+
+function channelAt(address: string, cursor: Cursor, own: OfEach): StreamChannel {
   const parsed = parseAddress(address)
   if (parsed === undefined || parsed.channel === WHOLE_ROOM)
     throw wrong(
@@ -55,5 +73,5 @@ function channelAt(address: string, cursor: Cursor, type: string | undefined): S
       `room:channel, not ${JSON.stringify(address.slice(0, 64))}: whole rooms have no stream`,
     )
   const { since, isAwaited } = cursor.had(address)
-  return { ...parsed, type, since: isAwaited ? BEFORE_ALL : since, sinceId: undefined, isNew: isAwaited }
+  return { ...parsed, ...own, since: isAwaited ? BEFORE_ALL : since, sinceId: undefined, isNew: isAwaited }
 }

@@ -47,7 +47,15 @@ function setUp() {
     streams.open({
       credentials: { clientId: undefined, token: undefined, authenticated: selfDeclared.user, session: undefined },
       channels: names.map((channel) => {
-        return { room: 'none', channel, since: undefined, sinceId: undefined, type: undefined, isNew: false }
+        return {
+          room: 'none',
+          channel,
+          since: undefined,
+          sinceId: undefined,
+          type: undefined,
+          options: {},
+          isNew: false,
+        }
       }),
       cursor: undefined,
       signal: new AbortController().signal,

@@ -70,6 +70,9 @@ type StreamRequest = {
   readonly address: string
 }
 
+/** What a stream asks of its subscriptions, as `join_channel` names it; not checked yet. */
+export type StreamOptions = { readonly delivery?: unknown; readonly snapshot?: unknown }
+
 /** A channel of a stream, and what its reader has of it. */
 export type StreamChannel = {
   readonly room: string
@@ -79,6 +82,8 @@ export type StreamChannel = {
   readonly sinceId: string | undefined
   /** The type that the channel has, as far as the reader knows. */
   readonly type: string | undefined
+  /** What it asks of its subscription. */
+  readonly options: StreamOptions
   /** True where the reader has nothing of the channel because it did not exist: all of it is new, from `since` on. */
   readonly isNew: boolean
 }
@@ -330,7 +335,10 @@ function refuseWrong(wanted: StreamChannel): void {
   if (areAny(wrong)) throw new CodedError('invalid_parameters', faultDetails(wrong))
 }
 
-const parametersOf = ({ room, channel, since, sinceId, type }: StreamChannel) => ({
+const parametersOf = ({ room, channel, since, sinceId, type, options }: StreamChannel) => ({
+  ...(options.delivery !== undefined && { delivery: options.delivery }),
+  // A reader that reconnects has had its snapshot.
+  ...(options.snapshot !== undefined && since === undefined && { snapshot: options.snapshot }),
   room,
   channel,
   ...(type !== undefined && { type }),
