@@ -7,6 +7,7 @@ import type { IteratorOptions } from './message-iterator.ts'
 import type { MessageFilter } from './message-iterators.ts'
 import { addressWith, type ClientOptions } from './options.ts'
 import { createParts, type Parts } from './parts.ts'
+import type { PresenceList } from './presence.ts'
 import type { Publisher } from './publish.ts'
 import type { ClientState } from './reconnect-loop.ts'
 import type { Subscriptions } from './subscriptions.ts'
@@ -24,6 +25,11 @@ export type Client = Omit<Publisher, 'noteImplicitAck'> &
     readonly state: ClientState
     /** The joined addresses. */
     readonly subscriptions: string[]
+    /**
+     * Who is in a channel or room that was joined with `presence`, kept current; undefined for any other. The list may
+     * be behind while the client is not connected.
+     */
+    presence(address: string): PresenceList | undefined
     /** Calls `handler` for each event until the returned function is called. */
     on<Name extends keyof ClientEvents>(name: Name, handler: (event: ClientEvents[Name]) => void): () => void
     /**
@@ -57,7 +63,7 @@ export async function connect(options: ClientOptions): Promise<Client> {
 /** The public methods and properties, each of which belongs to one of the parts. */
 function clientOf(parts: Parts): Client {
   const { noteImplicitAck: _, ...publisher } = parts.publisher
-  const { session, events, iterators, reconnectLoop, requests, joined, subscriptions, lifecycle } = parts
+  const { session, events, iterators, reconnectLoop, requests, joined, subscriptions, presence, lifecycle } = parts
   return {
     ...publisher,
     ...createCommands(requests.command, parts.clock.now),
@@ -78,6 +84,7 @@ function clientOf(parts: Parts): Client {
     get subscriptions() {
       return joined.list()
     },
+    presence: (address) => presence.of(address),
     on: events.on,
     messages: iterators.messages,
     command: requests.command,

@@ -39,6 +39,12 @@ export const createCommands = (command: Command, now: () => number) => ({
   /** Reads the log of a channel, of a room's broadcast (`room:*`) or of the client's own inbox (`arqonbus:inbox`). */
   history: (address: string, parameters: Rest<'history'> = {}) =>
     command('history', { ...parameters, channel: address }),
+  /**
+   * Sets what others see of this client in presence: for one joined channel or room, or for all that have no status of
+   * their own. `null` takes it away.
+   */
+  setPresence: (status: Record<string, unknown> | null, address?: string) =>
+    command('set_presence', { status, ...(address !== undefined && { channel: address }) }),
   /** Creates a channel, and its room if it does not exist. */
   createChannel: (address: string, parameters: Rest<'create_channel'> = {}) =>
     command('create_channel', { ...parameters, channel: address }),

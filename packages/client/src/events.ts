@@ -1,4 +1,4 @@
-import type { DeliveredEnvelope, Welcome } from '@arqonbus/protocol'
+import type { DeliveredEnvelope, PresenceMember, Welcome } from '@arqonbus/protocol'
 import type { ArqonBusError } from './errors.ts'
 
 /** A delivered envelope: a message (type `event` or `private`), a notice of the bus (`system`), or telemetry. */
@@ -18,6 +18,26 @@ export type Gap = {
   next: string
 }
 
+/** Who came to a watched channel or room, who left it, and whose status or profile has changed there. */
+export type PresenceChange = {
+  /** `room:channel`, or `room:*`. */
+  address: string
+  /** How many members there are now. With more than 500 members nothing else is known. */
+  count: number
+  joined: readonly PresenceMember[]
+  /** Client ids. */
+  left: readonly string[]
+  updated: readonly PresenceMember[]
+}
+
+/** The snapshot of a join has been delivered: the messages after it are new. */
+export type SnapshotEnd = {
+  address: string
+  messages: number
+  /** False if it may lack a key. */
+  complete: boolean
+}
+
 /** The events of a client. */
 export type ClientEvents = {
   /** A message of a subscribed channel, or a private one: each exactly once, in the order of its channel. */
@@ -28,6 +48,10 @@ export type ClientEvents = {
   system: Message
   /** Messages may be missing before the next one of that channel. */
   gap: Gap
+  /** Who is in a channel or room that was joined with `presence` has changed. */
+  presence: PresenceChange
+  /** The messages of a snapshot have been delivered. */
+  snapshot: SnapshotEnd
   /** A publish without `ack` was refused; `requestId` is its id. */
   refused: ArqonBusError
   /** A connection is established: the first one, and each later one. */

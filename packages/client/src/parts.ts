@@ -8,6 +8,7 @@ import { createMessageIterators } from './message-iterators.ts'
 import { addressWith, type ClientOptions, protocolsWith, withDefaults } from './options.ts'
 import { createPending } from './pending.ts'
 import { createPositions } from './positions.ts'
+import { PresenceLists } from './presence.ts'
 import { createPublisher } from './publish.ts'
 import { createReceiver } from './receive.ts'
 import { ReconnectLoop, type Target } from './reconnect-loop.ts'
@@ -28,7 +29,7 @@ export function createParts(given: ClientOptions, WebSocket: WebSocketConstructo
   const events = createEmitter<ClientEvents>(options.on)
   const iterators = createMessageIterators(events.on)
   const onGap = (gap: Gap) => events.emit('gap', gap)
-  const positions = createPositions(options.maxRemembered, onGap)
+  const positions = createPositions(options.maxRemembered, onGap, (log) => joined.isSampled(log))
   const write = (outgoing: Outgoing) => writeFrame(outgoing, session.clientId as string, clock.now())
   const maxFrameBytes = () => session.maxFrameBytes
   const isHeld = (address: string) => joined.isUnproven(address)
@@ -46,14 +47,17 @@ export function createParts(given: ClientOptions, WebSocket: WebSocketConstructo
     () => void requests.command('ping').catch(() => {}),
     () => reconnectLoop.drop('heartbeat lost'),
   )
+  const presence = new PresenceLists(requests.command, (change) => events.emit('presence', change))
   const subscriptions = new Subscriptions({
     ask: requests.ask,
     joined,
     positions,
     clock,
     maxFrameBytes,
-    onGap,
+    // Under a policy it does not matter which messages are not kept any more.
+    onGap: (gap) => (gap.reason === 'trimmed' && joined.isSampled(gap.address) ? undefined : onGap(gap)),
     onProven: pending.release,
+    onPresence: (address, list) => presence.begin(address, list),
     onLeft(address, error) {
       events.emit('left', { address, error })
       iterators.left(address, joined.list(), error)
@@ -78,10 +82,12 @@ export function createParts(given: ClientOptions, WebSocket: WebSocketConstructo
     isUnwanted: (message) => !echo && message.from === session.clientId,
     onSubscriptionEnded: (address, reason) => subscriptions.ended(address, reason),
     onTokenExpiring: () => void renewToken(options.token, requests).catch(() => {}),
+    onPresence: (address, change) => presence.changed(address, change),
+    onSnapshotEnd: (address) => subscriptions.snapshotEnded(address),
     onShutdown: (reconnectAfterMs) => reconnectLoop.hint(reconnectAfterMs),
   })
   const parts = { session, events, iterators, reconnectLoop, heartbeat, pending, requests, subscriptions, receive }
-  return { ...parts, clock, joined, publisher, lifecycle: new Lifecycle(options, parts) }
+  return { ...parts, clock, joined, presence, publisher, lifecycle: new Lifecycle(options, parts) }
 }
 
 /** A token that cannot be renewed ends the connection, and the next one fetches another. */

@@ -18,7 +18,12 @@ export type Positions = {
   start(log: string, position: string, id?: string): void
   /** The same, and messages after it are new again, because the application asked for them. */
   replay(log: string, position: string, id?: string): void
+  /** A snapshot follows that ends at this position: its messages are new, and their numbers jump. */
+  beginSnapshot(log: string, head: string): void
+  /** The snapshot of a log has been delivered: the next message follows its head. */
+  endSnapshot(log: string): void
   forget(log: string): void
+  /** Undefined also while a snapshot is delivered: it has to be asked for again. */
   of(log: string): Reached | undefined
   /** All logs whose address begins with `prefix`. */
   within(prefix: string): [log: string, reached: Reached][]
@@ -34,6 +39,8 @@ type Log = Place & {
    * earlier messages, so they do not indicate a gap.
    */
   ahead: Map<number, Place> | undefined
+  /** Where the snapshot ends that is delivered now. */
+  snapshotHead: Place | undefined
 }
 
 /** The address of the log that has a delivered message. */
@@ -42,10 +49,15 @@ export function logOf(message: Address & { type: string }): string {
 }
 
 /**
- * Creates the positions of a client. Up to `capacity` messages are remembered by sender and id, over all logs, and
+ * Creates the positions of a client. In a log that `mayJump`, missing numbers are no gap, because its subscription has a
+ * delivery policy. Up to `capacity` messages are remembered by sender and id, over all logs, and
  * always the last half of them.
  */
-export function createPositions(capacity: number, onGap: (gap: Gap) => void): Positions {
+export function createPositions(
+  capacity: number,
+  onGap: (gap: Gap) => void,
+  mayJump: (log: string) => boolean = () => false,
+): Positions {
   const logs = new Map<string, Log>()
   /**
    * Two alternating sets: a set that loses its oldest entry with each new one is slow, because it walks over the
@@ -74,15 +86,16 @@ export function createPositions(capacity: number, onGap: (gap: Gap) => void): Po
   function advance(name: string, at: Place): boolean {
     const log = logs.get(name)
     if (log === undefined) {
-      logs.set(name, { ...at, era: 0, ahead: undefined })
+      logs.set(name, { ...at, era: 0, ahead: undefined, snapshotHead: undefined })
     } else if (at.n > log.n) {
-      if (!isNext(log, at.n)) onGap({ address: name, reason: 'lost', after: log.position, next: baseOf(at) })
+      const isExpected = log.snapshotHead !== undefined || isNext(log, at.n) || mayJump(name)
+      if (!isExpected) onGap({ address: name, reason: 'lost', after: log.position, next: baseOf(at) })
       moveTo(log, at)
     } else if (at.ms > log.ms) {
       // Within one log `ms` never falls as `n` rises: this is another log under the same name, and all of its messages
       // are new.
       onGap({ address: name, reason: 'reset', after: log.position, next: baseOf(at) })
-      logs.set(name, { ...at, era: ++eras, ahead: undefined })
+      logs.set(name, { ...at, era: ++eras, ahead: undefined, snapshotHead: undefined })
     } else {
       return false
     }
@@ -91,7 +104,7 @@ export function createPositions(capacity: number, onGap: (gap: Gap) => void): Po
 
   function start(name: string, position: string, id: string | undefined, era: number): void {
     const at = placeOf(position, id)
-    if (at !== undefined) logs.set(name, { ...at, era, ahead: undefined })
+    if (at !== undefined) logs.set(name, { ...at, era, ahead: undefined, snapshotHead: undefined })
   }
 
   return {
@@ -115,8 +128,22 @@ export function createPositions(capacity: number, onGap: (gap: Gap) => void): Po
     },
     start: (name, position, id) => start(name, position, id, logs.get(name)?.era ?? 0),
     replay: (name, position, id) => start(name, position, id, ++eras),
+    beginSnapshot(name, head) {
+      const snapshotHead = placeOf(head, undefined)
+      if (snapshotHead === undefined) return
+      const before = { ms: 0, n: 0, position: head, id: undefined }
+      logs.set(name, { ...before, era: ++eras, ahead: undefined, snapshotHead })
+    },
+    endSnapshot(name) {
+      const log = logs.get(name)
+      const head = log?.snapshotHead
+      if (log === undefined || head === undefined) return
+      log.snapshotHead = undefined
+      // The newest message of the log is in the snapshot, with its id.
+      if (head.n > log.n) Object.assign(log, head)
+    },
     forget: (name) => void logs.delete(name),
-    of: (name) => logs.get(name),
+    of: (name) => (logs.get(name)?.snapshotHead === undefined ? logs.get(name) : undefined),
     within: (prefix) => [...logs].filter(([name]) => name.startsWith(prefix)),
   }
 }

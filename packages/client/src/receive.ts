@@ -1,4 +1,4 @@
-import type { ReplyPayload, Shutdown, SubscriptionEnded } from '@arqonbus/protocol'
+import type { Presence, ReplyPayload, Shutdown, Snapshot, SubscriptionEnded } from '@arqonbus/protocol'
 import { refusal } from './errors.ts'
 import type { ClientEvents, Emitter, Gap, Message } from './events.ts'
 import type { Pending } from './pending.ts'
@@ -19,6 +19,9 @@ export type ReceiverOptions = {
   onSubscriptionEnded(address: string, reason: SubscriptionEnded['reason']): void
   /** The token of the connection expires soon. */
   onTokenExpiring(): void
+  onPresence(address: string, change: Presence): void
+  /** The snapshot of a subscription has been delivered. */
+  onSnapshotEnd(address: string): void
   /** The server shuts down and asks clients to reconnect after this many milliseconds. */
   onShutdown(reconnectAfterMs: number): void
 }
@@ -34,6 +37,8 @@ export function createReceiver(options: ReceiverOptions): (envelope: Message) =>
     isUnwanted,
     onSubscriptionEnded,
     onTokenExpiring,
+    onPresence,
+    onSnapshotEnd,
     onShutdown,
   } = options
 
@@ -63,6 +68,12 @@ export function createReceiver(options: ReceiverOptions): (envelope: Message) =>
       onSubscriptionEnded(logOf(notice), (payload as unknown as SubscriptionEnded).reason)
     } else if (payload.event === 'token_expiring') {
       onTokenExpiring()
+    } else if (payload.event === 'presence') {
+      onPresence(logOf(notice), payload as unknown as Presence)
+    } else if (payload.event === 'snapshot') {
+      const { messages, complete } = payload as unknown as Snapshot
+      onSnapshotEnd(logOf(notice))
+      events.emit('snapshot', { address: logOf(notice), messages, complete })
     } else if (payload.event === 'shutdown') {
       onShutdown((payload as unknown as Shutdown).reconnect_after_ms)
     }

@@ -23,6 +23,8 @@ export type Recovery = {
   replay(address: Address, asked: JoinParameters): void
   /** Sets the positions according to the result of a join, and reports what could not be recovered. */
   settle(address: Address, result: JoinResult, asked: JoinParameters): void
+  /** The snapshot of a channel, or of all channels of a room, has been delivered. */
+  endSnapshot(address: Address): void
   /** Deletes the positions of an ended subscription; `remaining` are the other subscriptions. */
   forget(address: Address, remaining: readonly Address[]): void
 }
@@ -56,7 +58,8 @@ export function createRecovery(positions: Positions, onGap: (gap: Gap) => void):
       onGap({ address: log, reason: reason ?? 'lost', after: asked, next: asked })
   }
 
-  function settleLog(log: string, answer: Answer, asked: string | undefined): void {
+  function settleLog(log: string, answer: Answer, asked: string | undefined, isSnapshot = false): void {
+    if (isSnapshot && answer.position !== undefined) return positions.beginSnapshot(log, answer.position)
     if (answer.recovered === true) return
     if (answer.position === undefined) {
       if (answer.recovered === false) lose(log, answer, asked)
@@ -116,13 +119,15 @@ export function createRecovery(positions: Positions, onGap: (gap: Gap) => void):
       if (room_since !== undefined) positions.replay(broadcastOf(room), room_since, room_since_id)
     },
 
-    settle({ room, channel }, result, { since, room_since }) {
+    settle({ room, channel }, result, { since, room_since, snapshot }) {
+      const isSnapshot = snapshot !== undefined
       if (channel === WHOLE_ROOM) {
         const asked = typeof since === 'object' ? since : {}
-        for (const one of result.channels ?? []) settleLog(one.channel, one, asked[one.channel.slice(room.length + 1)])
+        for (const one of result.channels ?? [])
+          settleLog(one.channel, one, asked[one.channel.slice(room.length + 1)], isSnapshot)
         if (result.recoverable === false) loseUnnamed(room, result, asked)
       } else {
-        settleLog(result.channel, result, typeof since === 'string' ? since : undefined)
+        settleLog(result.channel, result, typeof since === 'string' ? since : undefined, isSnapshot)
       }
       const {
         room_position: position,
@@ -131,6 +136,11 @@ export function createRecovery(positions: Positions, onGap: (gap: Gap) => void):
         room_complete: complete,
       } = result
       settleLog(broadcastOf(room), { position, recovered, reason, complete }, room_since)
+    },
+
+    endSnapshot({ room, channel }) {
+      if (channel !== WHOLE_ROOM) return positions.endSnapshot(addressText({ room, channel }))
+      for (const { log } of logsOf(room)) positions.endSnapshot(log)
     },
 
     forget({ room, channel }, remaining) {

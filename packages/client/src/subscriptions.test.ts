@@ -33,6 +33,7 @@ async function setUp(answers: { current: Answers }) {
     maxFrameBytes: () => 262_144,
     onGap: () => {},
     onProven: () => {},
+    onPresence: () => {},
     onLeft: (address, error) => left.push(`${address} ${error.code}`),
   })
   for (const channel of ['a', 'b', 'c']) await subscriptions.join(`science:${channel}`)

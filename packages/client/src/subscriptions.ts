@@ -20,6 +20,8 @@ export type SubscriptionsOptions = {
   onGap(gap: Gap): void
   /** A private channel is joined again on this connection; with `error`, it is not available any more. */
   onProven(address: string, error?: ArqonBusError): void
+  /** A join lists who is there; undefined where that is not watched, or not any more. */
+  onPresence(address: string, list: JoinResult['presence']): void
   /** A subscription could not be resumed and has ended. */
   onLeft(address: string, error: ArqonBusError): void
 }
@@ -59,7 +61,8 @@ export class Subscriptions {
   async join(address: string, parameters: JoinParameters = {}): Promise<JoinResult> {
     const parsed = addressOf(address)
     const onResult = (result: unknown) => {
-      if (address !== INBOX) this.#joined.addresses.set(address, parsed)
+      if (address !== INBOX) this.#joined.add(address, parsed, parameters)
+      this.#options.onPresence(address, (result as JoinResult).presence)
       if (this.#joined.noteType(address, result as JoinResult)) this.#options.onProven(address)
       this.#recovery.replay(parsed, parameters)
       this.#recovery.settle(parsed, result as JoinResult, parameters)
@@ -78,7 +81,8 @@ export class Subscriptions {
   /** Resolves to whether the address was joined before. */
   async leave(address: string): Promise<boolean> {
     const parsed = addressOf(address)
-    this.#joined.addresses.delete(address)
+    this.#joined.remove(address)
+    this.#options.onPresence(address, undefined)
     const onResult = () => this.#recovery.forget(parsed, [...this.#joined.addresses.values()])
     const result = await this.#options.ask('leave_channel', { channel: address }, { repeatable: true, onResult })
     return (result as { left: boolean }).left
@@ -106,6 +110,12 @@ export class Subscriptions {
     this.#lost(address, refusal(endings[reason]))
   }
 
+  /** A snapshot has been delivered. */
+  snapshotEnded(address: string): void {
+    this.#joined.snapshotEnded(address)
+    this.#recovery.endSnapshot(addressOf(address))
+  }
+
   /**
    * True while the inbox is being recovered. It is live from the welcome on, so a message may arrive ahead of those
    * that were missed: it is ignored then, because the recovery delivers it in order.
@@ -118,7 +128,8 @@ export class Subscriptions {
     const rooms = new Set<string>()
     const entries = addresses.flatMap((text) => {
       const address = text === INBOX ? addressOf(text) : this.#joined.addresses.get(text)
-      return address === undefined ? [] : [this.#joined.withType(this.#recovery.entryFor(address, rooms))]
+      if (address === undefined) return []
+      return [this.#joined.withType(this.#joined.withOptions(this.#recovery.entryFor(address, rooms)))]
     })
     const batches = batchesOf(entries, this.#options.maxFrameBytes())
     await Promise.all(batches.map((batch) => this.#joinBatch(batch)))
@@ -143,6 +154,7 @@ export class Subscriptions {
     if ('error' in answer) return this.#refused([entry.channel], refusal(answer.error))
     if (entry.channel === INBOX) this.#isInboxBehind = false
     if (this.#joined.noteType(entry.channel, answer)) this.#options.onProven(entry.channel)
+    this.#options.onPresence(entry.channel, answer.presence)
     this.#recovery.settle(addressOf(entry.channel), answer, entry)
   }
 
@@ -165,7 +177,8 @@ export class Subscriptions {
   #lost(text: string, error: ArqonBusError): void {
     const address = this.#joined.addresses.get(text)
     if (address === undefined) return
-    this.#joined.addresses.delete(text)
+    this.#joined.remove(text)
+    this.#options.onPresence(text, undefined)
     if (this.#joined.forgetType(text)) this.#options.onProven(text, error)
     this.#recovery.forget(address, [...this.#joined.addresses.values()])
     this.#options.onLeft(text, error)
