@@ -10,7 +10,7 @@ const revoked = { code: 4401, error: { details: { reason: 'revoked' } } }
 
 withProgram('redis-server', 'revocations in Redis', () => {
   const startRedis = redisPerTest()
-  const start = (redisUrl: string) => startBus({ ...issuer.config, adminKey, redisUrl })
+  const start = (redisUrl: string) => startBus({ ...issuer.config, adminKey, redisUrl, redisTimeoutMs: 1000 })
   const adminOf = (bus: Awaited<ReturnType<typeof startBus>>) => bus.connect({ headers: bearer(adminKey) })
 
   test('a revocation outlives the server, and ends the session that was stored', async () => {
