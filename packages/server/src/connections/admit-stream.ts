@@ -5,7 +5,6 @@
  */
 import { CodedError, type Welcome } from '@arqonbus/protocol'
 import { identityOf } from '../auth/authenticate.ts'
-import type { Credential } from '../auth/credential.ts'
 import type { Directory } from '../cluster/cluster.ts'
 import type { Delivery } from '../delivery/deliver.ts'
 import type { Frames } from '../delivery/frames.ts'
@@ -15,6 +14,7 @@ import type { Client } from '../state/model.ts'
 import type { Sessions } from '../state/sessions.ts'
 import { implySubscription } from '../state/subscription.ts'
 import type { Transport } from '../state/transport.ts'
+import type { CheckCredential } from './check-credential.ts'
 import type { Entering } from './enter.ts'
 import { accountOfRequest, type Credentials, proofOf, shownSession } from './http-clients.ts'
 import type { TokenExpiry } from './token-expiry.ts'
@@ -33,8 +33,7 @@ export type AdmitStreamDeps = {
   readonly clientOf: Directory['find']
   /** Ends the connection whose client id goes to another one. */
   readonly takeOver: (clientId: string) => void
-  /** Refuses a revoked token, `unauthenticated`, and a subject with too many clients, `rate_limited`. */
-  readonly checkSubject: (credential: Credential | undefined, id: string | undefined) => void
+  readonly checkCredential: CheckCredential
   readonly expiry: Pick<TokenExpiry<Client>, 'watch'>
 }
 
@@ -64,7 +63,7 @@ export function createAdmitStream(deps: AdmitStreamDeps): AdmitStream {
     const { credential, subject } = authenticated
     const session = shownSession(sessions, credentials)
     const isProven = session !== undefined || subject !== undefined
-    deps.checkSubject(credential, credentials.clientId)
+    deps.checkCredential(credential, credentials.clientId)
     const id = takeId(credentials.clientId, isProven)
     const identity = identityOf(authenticated, id, { ...proofOf(sessions, credentials), isReadOnly: true })
     const client = deps.entering.enter({

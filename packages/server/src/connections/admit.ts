@@ -2,14 +2,13 @@
  * Admission: a new connection becomes a client, perhaps the one that it was before (docs/protocol.md#connecting,
  * docs/protocol.md#sessions).
  */
-import { addressText, type CloseName, CodedError, parseAddress, type Welcome } from '@arqonbus/protocol'
+import { type CloseName, CodedError, parseAddress, type Welcome } from '@arqonbus/protocol'
 import { type Authenticated, identityOf, type PassedHeaders } from '../auth/authenticate.ts'
 import type { Credential } from '../auth/credential.ts'
-import type { Revocations } from '../auth/revocations.ts'
 import { holderOf } from '../auth/secrets.ts'
 import type { Announcement, Announcer, Directory } from '../cluster/cluster.ts'
-import type { FairQueue, Pieces } from '../kit/fair-queue.ts'
-import { awaitAll, chain, type Maybe } from '../kit/maybe.ts'
+import type { FairQueue } from '../kit/fair-queue.ts'
+import { chain, type Maybe } from '../kit/maybe.ts'
 import type { Persistence } from '../persistence/persistence.ts'
 import type { BusObserver } from '../state/bus-observer.ts'
 import { type Ending, endedByServer } from '../state/ending.ts'
@@ -19,10 +18,11 @@ import { implySubscription } from '../state/subscription.ts'
 import type { Transport } from '../state/transport.ts'
 import { subscribedBy } from '../state/views.ts'
 import type { Join } from '../subscriptions/join.ts'
-import type { JoinRequest } from '../subscriptions/join-request.ts'
 import type { Subscriptions } from '../subscriptions/subscriptions.ts'
 import { type AdmitStream, type AdmitStreamDeps, createAdmitStream } from './admit-stream.ts'
+import { type CheckCredential, type CheckCredentialDeps, createCheckCredential } from './check-credential.ts'
 import { createEntering, type EnterDeps, type Entering, type Welcomed } from './enter.ts'
+import { joinAll, type WantedJoin } from './join-all.ts'
 import { Refused } from './refused.ts'
 import type { TokenExpiry } from './token-expiry.ts'
 
@@ -50,7 +50,8 @@ export type ConnectRequest = {
 
 /** What admission needs. */
 type AdmitDeps = EnterDeps &
-  Omit<AdmitStreamDeps, 'entering' | 'clientOf' | 'takeOver' | 'checkSubject'> & {
+  Omit<AdmitStreamDeps, 'entering' | 'clientOf' | 'takeOver' | 'checkCredential'> &
+  CheckCredentialDeps & {
     /** Which client ids are connected, on all nodes. */
     readonly directory: Pick<Directory, 'find'>
     /** Ends connections on whichever node they are. */
@@ -60,20 +61,11 @@ type AdmitDeps = EnterDeps &
     /** After an interruption many clients reconnect at once, and each joins everything that it had. */
     readonly turns: FairQueue
     readonly sessionTtlMs: number
-    /** Clients that one subject may have. */
-    readonly maxConnectionsPerSubject: number
     readonly expiry: Pick<TokenExpiry<Client>, 'watch'>
-    readonly revocations: Pick<Revocations, 'isRevoked'>
     /** Saves sessions across restarts, where they are saved. */
     readonly persistence: Pick<Persistence, 'loadSession'> | undefined
     readonly observers: Pick<BusObserver, 'clientDisconnected'>
   }
-
-/** When to try again where a subject has too many clients. */
-const SUBJECT_RETRY_MS = 5000
-
-/** What is joined with the welcome. */
-type WantedJoin = Pick<JoinRequest, 'room' | 'channel' | 'type' | 'delivery' | 'presence' | 'invisible'>
 
 /** A subscription of a resumed session is joined again: a private channel must not have become an open one. */
 const keptJoin = ([address, { type, options }]: readonly [string, KeptSubscription]): WantedJoin => ({
@@ -97,6 +89,7 @@ type TakenIdentity = {
 export class Admission {
   readonly #deps: AdmitDeps
   readonly #entering: Entering
+  readonly #checkCredential: CheckCredential
   /** The sessions of the clients that are connected. */
   readonly #sessionOf = new Map<Client, Session>()
   /**
@@ -109,12 +102,13 @@ export class Admission {
   constructor(deps: AdmitDeps) {
     this.#deps = deps
     this.#entering = createEntering(deps)
+    this.#checkCredential = createCheckCredential(deps)
     this.admitStream = createAdmitStream({
       ...deps,
       entering: this.#entering,
       clientOf: (id) => this.#remaining(id),
       takeOver: (id) => this.#takeOver(id),
-      checkSubject: (credential, id) => this.#checkSubject(credential, id),
+      checkCredential: this.#checkCredential,
     })
     deps.announcer.listen((announcement) => this.#receive(announcement))
   }
@@ -196,21 +190,6 @@ export class Admission {
     if (session !== undefined) this.#deps.sessions.end(session)
   }
 
-  /** Refuses a revoked token, and a subject with too many clients; the one whose place this takes does not count. */
-  #checkSubject(credential: Credential | undefined, id: string | undefined): void {
-    const { clients, maxConnectionsPerSubject, metrics, revocations } = this.#deps
-    const subject = credential?.subjects[0]
-    if (credential === undefined || subject === undefined) return
-    // It may have been revoked while its session was looked for.
-    if (revocations.isRevoked(credential, id)) throw new CodedError('unauthenticated', { reason: 'revoked' })
-    const most = Math.min(maxConnectionsPerSubject, credential.maxConnections ?? maxConnectionsPerSubject)
-    const own = id === undefined ? undefined : clients.get(id)?.identity.subject
-    if (clients.countOfSubject(subject) - Number(own === subject) < most) return
-    metrics.limit('connections_per_subject')
-    const details = { limit: 'connections_per_subject', most }
-    throw new CodedError('rate_limited', details, SUBJECT_RETRY_MS)
-  }
-
   /** An id belongs to the holder of its session while that lives, connected or not; a token proves it too. */
   #takeIdentity(arrival: ConnectRequest, { credential, subject }: Authenticated): TakenIdentity {
     const { clientId, session: secret, profile, address } = arrival
@@ -219,7 +198,7 @@ export class Admission {
     const id = clientId ?? this.#deps.newClientId()
     const resumed = secret === undefined || clientId === undefined ? undefined : sessions.find(id, secret)
     const other = this.#remaining(id)
-    this.#refuseSubject(credential, id)
+    this.#refuseCredential(credential, id)
     if (resumed === undefined) this.#refuseTaken(id, other, credential !== undefined)
     // A stream has no claim to its id: any page can open one.
     if (other?.kind === 'stream') this.#takeOver(id)
@@ -260,9 +239,9 @@ export class Admission {
     this.#deps.announcer.announce({ type: 'take_over', clientId })
   }
 
-  #refuseSubject(credential: Credential | undefined, id: string): void {
+  #refuseCredential(credential: Credential | undefined, id: string): void {
     try {
-      this.#checkSubject(credential, id)
+      this.#checkCredential(credential, id)
     } catch (problem) {
       if (!(problem instanceof CodedError)) throw problem
       throw new Refused(problem, problem.code === 'unauthenticated' ? problem.code : 'subject_full')
@@ -307,37 +286,11 @@ export class Admission {
   /** A client whose admission fails because of an internal error must not keep its id. */
   #joinOrDepart(client: Client, addresses: readonly WantedJoin[]): Maybe<Welcome['failed_joins']> {
     try {
-      return this.#joinAll(client, addresses)
+      return joinAll(this.#deps, client, addresses)
     } catch (problem) {
       this.#leave(client, endedByServer('internal'))
       throw problem
     }
-  }
-
-  #joinAll(client: Client, addresses: readonly WantedJoin[]): Maybe<Welcome['failed_joins']> {
-    const { join, turns } = this.#deps
-    const failed: Welcome['failed_joins'] = []
-    const fail = (channel: string) => (problem: unknown) => {
-      if (!(problem instanceof CodedError)) throw problem
-      failed.push({ channel, error: problem.body() })
-    }
-    function* joinEach(): Pieces<Maybe<unknown[]>> {
-      const joins: Maybe<unknown>[] = []
-      for (const [channel, address] of new Map(addresses.map((one) => [addressText(one), one]))) {
-        try {
-          // The welcome lists no heads.
-          const joined = chain(yield* join(client, client.identity, address, { heads: 0, presenceBytes: 0 }), (take) =>
-            take(),
-          )
-          joins.push(joined instanceof Promise ? joined.catch(fail(channel)) : undefined)
-        } catch (problem) {
-          fail(channel)(problem)
-        }
-        yield
-      }
-      return awaitAll(joins)
-    }
-    return chain(turns.run(joinEach), () => failed)
   }
 
   #welcome(client: Client, secret: string, welcomed: Welcomed): void {

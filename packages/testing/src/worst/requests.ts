@@ -462,6 +462,7 @@ export const parameterCases: Readonly<Record<string, readonly WorstRequest[]>> =
   lists: byPath('lists', `${API_BASE}/status`, ['false', ...text]),
   join: byUpgrade('join', text, 'big:*'),
   resume: byUpgrade('resume', text),
+  session: byUpgrade('session', text),
   echo: byUpgrade('echo', text),
   client_type: byUpgrade('client_type', text),
   screen_name: byUpgrade('screen_name', text),
