@@ -35,6 +35,11 @@ export class TokenExpiry<H extends Holder> {
     this.#deps = deps
   }
 
+  /** Entries that are kept, those of ended connections and renewed tokens too. */
+  get size(): number {
+    return this.#heap.size
+  }
+
   /** A holder lives by its token from now on, in place of an earlier one. */
   watch(holder: H): void {
     const { credential } = holder.identity
