@@ -116,7 +116,7 @@ test('a Redis URL in an unknown form stops the start with exit code 78 and one l
 test('a secret comes from a file, and one that other users can read is warned of', async () => {
   const folder = mkdtempSync(join(tmpdir(), 'arqonbus-secret-'))
   const file = join(folder, 'key')
-  writeFileSync(file, 'hunter2\n', { mode: 0o600 })
+  writeFileSync(file, 'hunter2-8fq3zk1wv\n', { mode: 0o600 })
   const closed = await run(['check-config', '--admin-key-file', file])
   chmodSync(file, 0o644)
   const open = await run(['check-config', '--admin-key-file', file])
@@ -131,7 +131,7 @@ test('check-config prints the configuration in force from all sources, without s
   const file = join(folder, 'bus.toml')
   writeFileSync(file, 'max_rooms = 7\nport = 1\n')
   const { out, err, code } = await run(['check-config', '--config', file, '--port', '2'], {
-    ARQONBUS_ADMIN_KEY: 'hunter2',
+    ARQONBUS_ADMIN_KEY: 'hunter2-8fq3zk1wv',
   })
   rmSync(folder, { recursive: true })
   expect([err, code]).toEqual([expect.not.stringContaining('hunter2'), 0])

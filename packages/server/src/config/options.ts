@@ -13,6 +13,7 @@ import { permissionRules } from './permission-rules.ts'
 import { duration, integer, port, type Rate, rate, size } from './quantities.ts'
 import { redisUrl } from './redis-address.ts'
 import { boolean, choice, file, host, list, origin, privateFile, secret, webSocketUrl } from './scalars.ts'
+import { strongSecret } from './strong-secret.ts'
 import { traceOptions } from './traces.ts'
 
 const MiB = 1024 * 1024
@@ -381,9 +382,9 @@ export const options = {
       default: false,
       text: 'Whether a token is accepted as `?token=`, which proxies write to their logs.',
     }),
-    adminKey: optional(secret, {
+    adminKey: optional(strongSecret, {
       secret: true,
-      text: 'Grants the admin role. If unset, the admin role is unavailable.',
+      text: 'Grants the admin role. If unset, the admin role is unavailable. A short or well-known key is refused.',
     }),
   }),
   ...authOptions,

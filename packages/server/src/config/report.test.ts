@@ -26,7 +26,7 @@ test('the printed configuration is a file that yields the same configuration', (
 })
 
 test('every printed value has its source, and secrets are hidden', () => {
-  const text = configText(load(written, { 'admin-key': 'hunter2', 'redis-url': 'redis://:hunter3@x' }))
+  const text = configText(load(written, { 'admin-key': 'hunter2-8fq3zk1wv', 'redis-url': 'redis://:hunter3@x' }))
   expect(text).toMatch(/^# The file is bus\.toml\.$/m)
   expect(text).toMatch(/^port = 1 +# file$/m)
   expect(text).toMatch(/^http_port = 9102 +# default$/m)

@@ -5,9 +5,10 @@ import { anyOption, optionKeys } from './options.ts'
 import { configText } from './report.ts'
 
 const files: Record<string, string> = {
-  '/key': 'hunter2\n',
-  '/crlf': 'hunter2\r\n',
+  '/key': 'hunter2-8fq3zk1wv\n',
+  '/crlf': 'hunter2-8fq3zk1wv\r\n',
   '/empty': '\n',
+  '/weak': 'change-me-please-1\n',
   '/spaces': 'hunter 2\n',
   '/url': 'redis://:hunter2@h/abc\n',
   '/bus.toml': 'admin_key_file = "/key"\n',
@@ -44,7 +45,7 @@ test('every secret has a variable, a flag and a key of the file that name a file
     load({}, { 'admin-key-file': '/crlf' }),
     load({ ARQONBUS_CONFIG: '/bus.toml' }),
   ])
-    expect(loaded.config?.adminKey).toBe('hunter2')
+    expect(loaded.config?.adminKey).toBe('hunter2-8fq3zk1wv')
 })
 
 test('the printed configuration names the file of a secret, and not the secret', () => {
@@ -56,20 +57,23 @@ test('the printed configuration names the file of a secret, and not the secret',
 })
 
 test('a secret that is given as itself and as a file is a mistake, but a stronger source overrides a weaker one', () => {
-  expect(mistakes({ ARQONBUS_ADMIN_KEY: 'a', ARQONBUS_ADMIN_KEY_FILE: '/key' })).toEqual([
+  expect(mistakes({ ARQONBUS_ADMIN_KEY: 'another-8fq3zk1wv', ARQONBUS_ADMIN_KEY_FILE: '/key' })).toEqual([
     'ARQONBUS_ADMIN_KEY_FILE (environment): must not be set beside ARQONBUS_ADMIN_KEY: leave out one of them',
   ])
-  expect(load({ ARQONBUS_ADMIN_KEY_FILE: '/key' }, { 'admin-key': 'b' }).config?.adminKey).toBe('b')
+  expect(load({ ARQONBUS_ADMIN_KEY_FILE: '/key' }, { 'admin-key': 'another-8fq3zk1wv' }).config?.adminKey).toBe(
+    'another-8fq3zk1wv',
+  )
 })
 
 test('a file that is missing, locked, empty or without a valid secret is a mistake that says so and not what it has', () => {
   expect(
-    ['/none', '/locked', '/empty', '/spaces'].flatMap((path) => mistakes({ ARQONBUS_ADMIN_KEY_FILE: path })),
+    ['/none', '/locked', '/empty', '/spaces', '/weak'].flatMap((path) => mistakes({ ARQONBUS_ADMIN_KEY_FILE: path })),
   ).toEqual([
     'ARQONBUS_ADMIN_KEY_FILE (environment): cannot read /none: there is no such file',
     'ARQONBUS_ADMIN_KEY_FILE (environment): cannot read /locked: permission denied',
     'ARQONBUS_ADMIN_KEY_FILE (environment): /empty is empty',
-    'ARQONBUS_ADMIN_KEY_FILE (environment): the text of /spaces must be a secret of 1 to 1,024 visible ASCII characters without spaces, but is not',
+    'ARQONBUS_ADMIN_KEY_FILE (environment): the text of /spaces must be a secret of 16 to 1,024 visible ASCII characters without spaces, but is not',
+    'ARQONBUS_ADMIN_KEY_FILE (environment): is weak: it consists of well-known words and digits: `openssl rand -hex 24` makes a strong one',
   ])
   expect(mistakes({ ARQONBUS_REDIS_URL_FILE: '/url' })).toEqual([expect.not.stringContaining('hunter2')])
 })

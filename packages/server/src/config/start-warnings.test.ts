@@ -5,7 +5,7 @@ import { type Machine, redisWarningsOf, startWarningEvents, warningsOf } from '.
 const GiB = 1024 ** 3
 const roomy: Machine = { memoryBytes: 64 * GiB, openFileShortfall: () => undefined }
 const redis = { ARQONBUS_REDIS_URL: 'redis://h' }
-const open = { ARQONBUS_HOST: '0.0.0.0', ARQONBUS_ALLOW_ANONYMOUS: 'on', ARQONBUS_ADMIN_KEY: 'k' }
+const open = { ARQONBUS_HOST: '0.0.0.0', ARQONBUS_ALLOW_ANONYMOUS: 'on', ARQONBUS_ADMIN_KEY: 'f3b1c9d27a4e6508' }
 const diskRoom = { ARQONBUS_CONFIG: 'a.toml' }
 const diskFile = '[[rooms]]\nname = "lab"\nchannels = [{ name = "log", options = { durability = "disk" } }]\n'
 
