@@ -19,6 +19,8 @@ export type ConnectOptions = {
   query?: Record<string, string | readonly string[]>
   headers?: Record<string, string>
   protocols?: string[]
+  /** What of TLS is not as usual, such as the authority to trust. */
+  tls?: Bun.TLSOptions
 }
 
 /** Any frame from the bus. */
@@ -94,13 +96,14 @@ export async function connect(url: string, options: ConnectOptions = {}): Promis
 }
 
 /** Opens a connection without waiting for a welcome, for tests that expect none. */
-export function open(url: string, { query = {}, headers, protocols }: ConnectOptions = {}) {
+export function open(url: string, { query = {}, headers, protocols, tls }: ConnectOptions = {}) {
   const target = new URL(url)
   for (const [key, values] of Object.entries(query))
     for (const value of [values].flat()) target.searchParams.append(key, value)
   const socket = new WebSocket(target, {
     ...(headers && { headers }),
     ...(protocols && { protocols }),
+    ...(tls && { tls }),
   } as Bun.WebSocketOptions)
   const frames: Frame[] = []
   const waiting: { fits: (frame: Frame) => boolean; take: (frame: Frame) => void; fail: (error: Error) => void }[] = []

@@ -1,5 +1,6 @@
 /** The test harness: a bus, clients, Redis and other programs, clocks, randomness, and the checker of promises. */
 
+export { type Authority, type CertificateOptions, createAuthority, type IssuedCertificate } from './authority.ts'
 export { startBus, type TestBus } from './bus.ts'
 export { type Acknowledged, type CheckOptions, check, type Seen, type Violation, violationsText } from './checker.ts'
 export { chromiumFlags } from './chromium.ts'
