@@ -1,5 +1,6 @@
 /** Answers of HTTP: what they are, and how they go out. */
 import { CodedError, type ErrorCode, errorCodes } from '@arqonbus/protocol'
+import { dataHeaders } from './security-headers.ts'
 
 /** One answer. */
 export type Answer = {
@@ -38,10 +39,8 @@ export function refusal(problem: ErrorCode | CodedError, headers?: Answer['heade
 export const methodNotAllowed = (allowed: readonly string[]): Answer =>
   refusal('method_not_allowed', { allow: allowed.join(', ') })
 
-const USUAL = { 'cache-control': 'no-store', 'x-content-type-options': 'nosniff' }
-
 /** The head of most answers, put together once: it costs as much as what they say. */
-const usualJson = new Headers({ 'content-type': JSON_TYPE, ...USUAL })
+const usualJson = new Headers({ 'content-type': JSON_TYPE, ...dataHeaders })
 
 /** An answer as the runtime sends it. */
 export function responseOf(answer: Answer, method: string): Response {
@@ -54,7 +53,7 @@ export function responseOf(answer: Answer, method: string): Response {
     headers: {
       'content-type': contentType,
       ...(status !== 204 && { 'content-length': String(Buffer.byteLength(body)) }),
-      ...USUAL,
+      ...dataHeaders,
       ...headers,
     },
   })

@@ -1,6 +1,7 @@
 /** The console on the HTTP port: files that were made elsewhere, under a strict policy, and where the bus is. */
 import { refusal } from './answer.ts'
 import type { BusPlace } from './misdirected.ts'
+import { dataHeaders, pageHeaders } from './security-headers.ts'
 
 /** One file of the console. */
 export type ConsoleFile = {
@@ -41,7 +42,7 @@ export function createConsole({ files, busPort, busUrl, version }: ConsoleOption
     const packed = /\bgzip\b/.test(request.headers.get('accept-encoding') ?? '')
     const etag = `"${Bun.hash(file.body).toString(36)}${packed ? '-gzip' : ''}"`
     const headers = {
-      ...common,
+      ...pageHeaders,
       'content-type': file.contentType,
       'content-security-policy': policyFor(request, { busPort, busUrl }),
       // Asked again each time, and mostly answered with nothing: a bus of another version brings another page.
@@ -65,21 +66,16 @@ export function createConsole({ files, busPort, busUrl, version }: ConsoleOption
     async answer(request: Request, path: string): Promise<Response> {
       if (request.method !== 'GET' && request.method !== 'HEAD') {
         const { status, contentType, body } = refusal('method_not_allowed')
-        return new Response(body, { status, headers: { ...common, 'content-type': contentType, allow: 'GET, HEAD' } })
+        return new Response(body, {
+          status,
+          headers: { ...dataHeaders, 'content-type': contentType, allow: 'GET, HEAD' },
+        })
       }
       if (path !== CONFIG) return serve(request, path)
-      const headers = { ...common, 'content-type': 'application/json; charset=utf-8', 'cache-control': 'no-store' }
+      const headers = { ...dataHeaders, 'content-type': 'application/json; charset=utf-8' }
       return new Response(request.method === 'HEAD' ? null : config, { headers })
     },
   }
-}
-
-const common = {
-  'x-content-type-options': 'nosniff',
-  'x-frame-options': 'DENY',
-  'referrer-policy': 'no-referrer',
-  'cross-origin-opener-policy': 'same-origin',
-  'cross-origin-resource-policy': 'same-origin',
 }
 
 /**

@@ -3,6 +3,7 @@
  * not a status, but an event that says when to reconnect (docs/guide/http-api.md#refused-streams).
  */
 import type { CodedError, ErrorCode } from '@arqonbus/protocol'
+import { dataHeaders } from '../security-headers.ts'
 import { event } from './event.ts'
 
 /** Codes after which the same request may succeed later. */
@@ -24,9 +25,8 @@ const SPREAD_MS = 3000
 
 /** The headers of every stream. */
 const HEADERS = {
+  ...dataHeaders,
   'content-type': 'text/event-stream; charset=utf-8',
-  'cache-control': 'no-store',
-  'x-content-type-options': 'nosniff',
   // Proxies that gather what they pass on would hold events back.
   'x-accel-buffering': 'no',
 }
