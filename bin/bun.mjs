@@ -17,7 +17,10 @@ const require = createRequire(import.meta.url)
 const smallestBinary = 1024 * 1024
 
 /** Signals that end a process and that somebody may send to the launcher in place of Bun. */
-const forwarded = ['SIGTERM', 'SIGINT', 'SIGHUP', 'SIGQUIT']
+const ending = ['SIGTERM', 'SIGINT', 'SIGHUP', 'SIGQUIT']
+
+/** The signal that lets a server read its settings again: each one counts. */
+const reloading = 'SIGUSR2'
 
 /**
  * One Ctrl-C arrives up to three times: from the terminal, from npm, from `timeout`. Repeats within this are one
@@ -74,7 +77,8 @@ export function runBun(args, { ownGroup = false } = {}) {
   /** @type {Map<string, number>} */
   const lastSent = new Map()
   // Before Bun starts: a signal that came as soon as Bun is there would end the launcher, and Bun with it.
-  for (const signal of forwarded) {
+  process.on(reloading, () => child.kill(reloading))
+  for (const signal of ending) {
     process.on(signal, () => {
       const now = performance.now()
       if (now - (lastSent.get(signal) ?? Number.NEGATIVE_INFINITY) < repeatMs) return

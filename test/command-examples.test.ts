@@ -36,6 +36,7 @@ const order: readonly CommandName[] = [
   'authenticate',
   'disconnect_client',
   'revoke',
+  'reload',
   'leave_channel',
   'delete_room',
 ]

@@ -47,6 +47,7 @@ describe('results in the declared form', () => {
       'pause_room',
       'ping',
       'presence',
+      'reload',
       'remove_member',
       'resume_room',
       'revoke',
@@ -89,6 +90,7 @@ describe('results in the declared form', () => {
       'resume_room',
       'disconnect_client',
       'revoke',
+      'reload',
     ])
     const unlimited = await startBus({ rateLimit: null, commandRate: null })
     const withoutRates = (await run(await unlimited.as('reader'), 'list_commands')).commands

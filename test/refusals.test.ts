@@ -5,7 +5,9 @@ import { startBus, type TestClient } from '@arqonbus/testing'
 import { commandNames, refused, run } from './support/ask.ts'
 
 const adminKey = 'correct-horse-battery-staple'
-const bus = await startBus({ adminKey, rateLimit: null })
+/** A file with settings that was spoilt after the start. */
+const readSettings = () => ({ mistakes: [{ option: 'port', source: 'file' as const, message: 'must be a port' }] })
+const bus = await startBus({ adminKey, rateLimit: null }, { readSettings })
 const [user, owner, admin] = await Promise.all([
   bus.as('user'),
   bus.as('owner'),
@@ -125,6 +127,8 @@ describe('refusals', async () => {
     [admin, 'disconnect_client', { client_id: 'nobody' }, 'client_not_found'],
     [user, 'authenticate', { token: 'guessed' }, 'unauthenticated'],
     [user, 'revoke', { sub: 'somebody' }, 'forbidden'],
+    [user, 'reload', {}, 'forbidden'],
+    [admin, 'reload', {}, 'reload_failed'],
   ]
 
   test.each(cases.map(([client, ...rest]) => [...rest, client] as const))(

@@ -61,6 +61,7 @@ const turnOf: Record<CommandName, Turn> = {
     await ask('delete_channel', { channel: `gone-${turn}:only` })
     return ask('delete_room', { room: `gone-${turn}`, admin_key: adminKey })
   },
+  reload: ({ ask }) => ask('reload', { admin_key: adminKey }),
   async disconnect_client({ ask, server }, turn) {
     await open(server, `victim-${turn}`, [])
     return ask('disconnect_client', { client_id: `victim-${turn}`, admin_key: adminKey })

@@ -80,6 +80,7 @@ async function takeOfBus(): Promise<Take> {
       publish: (_topic, text) => written(text),
       look: () => {},
       queueBytes: () => 0,
+      renew: () => {},
       close: async () => {},
     }),
   })

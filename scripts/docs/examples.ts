@@ -235,6 +235,7 @@ export const examples: { readonly [Name in CommandName]: CommandExample<Name> } 
     result: { client_id: 'ada', role: 'user', expires_at: '2026-11-21T13:00:00.000Z' },
   },
   revoke: { parameters: { sub: 'bot-7' }, result: { sub: 'bot-7', revoked: true, durable: true } },
+  reload: { parameters: {}, result: { changed: ['admin_key', 'tls'], needs_restart: ['ARQONBUS_MAX_ROOMS'] } },
 }
 
 /** The envelope of an example. */

@@ -2,6 +2,6 @@
 process.on('SIGUSR1', () => {
   throw new Error('thrown on purpose')
 })
-process.on('SIGUSR2', () => {
+process.on('SIGWINCH', () => {
   void Promise.reject(new Error('rejected on purpose'))
 })

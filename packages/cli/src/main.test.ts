@@ -4,6 +4,7 @@ import { chmodSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { connect, createServer, type Socket } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { createAuthority } from '@arqonbus/testing'
 
 const main = join(import.meta.dir, 'main.ts')
 const fixture = join(import.meta.dir, 'main.fixture.ts')
@@ -262,7 +263,7 @@ test('configured rooms that cannot be created are reported in one line with exit
 test('an uncaught error is logged with its stack and ends the process with exit code 1', async () => {
   for (const [signal, message] of [
     ['SIGUSR1', 'thrown on purpose'],
-    ['SIGUSR2', 'rejected on purpose'],
+    ['SIGWINCH', 'rejected on purpose'],
   ] as const) {
     const { child, until } = await serve()
     child.kill(signal)
@@ -282,6 +283,25 @@ test('an unreachable Redis does not stop the start, and the server is degraded',
     reason: 'econnrefused',
   })
   expect(JSON.stringify(lines)).not.toContain('hunter2')
+})
+
+test('with a certificate the start prints URLs with TLS', async () => {
+  const { cert, key } = createAuthority().issue()
+  const folder = mkdtempSync(join(tmpdir(), 'arqonbus-cli-tls-'))
+  const [certFile, keyFile] = [join(folder, 'cert.pem'), join(folder, 'key.pem')]
+  writeFileSync(certFile, cert)
+  writeFileSync(keyFile, key, { mode: 0o600 })
+  const flags = ['--log-format', 'pretty', '--tls-cert', certFile, '--tls-key', keyFile]
+  const child = Bun.spawn([process.execPath, main, 'serve', ...free, ...flags], { env: cleanEnv, stdout: 'pipe' })
+  running.push(child)
+  let screen = ''
+  for await (const part of child.stdout.pipeThrough(new TextDecoderStream())) {
+    screen += part
+    if (screen.includes('Ctrl-C stops it')) break
+  }
+  rmSync(folder, { recursive: true })
+  for (const line of [/bus +wss:/, /telemetry +wss:/, /health +https:/, /console +https:/, /wscat -c 'wss:/])
+    expect(screen).toMatch(line)
 })
 
 test('on a terminal the start prints where the bus is and how to connect to it', async () => {

@@ -42,7 +42,7 @@ withProgram('unshare', 'mounted secrets', (unshare) => {
   test('a secret that every user can read in a read-only tmpfs, as in Kubernetes, is no warning', async () => {
     const file = join(folder, 'secrets/key')
     const script = `
-      mount -t tmpfs tmpfs ${folder}/secrets && echo hunter2 >${file} && chmod 444 ${file} && "$@" 2>&1 >/dev/null
+      mount -t tmpfs tmpfs ${folder}/secrets && echo hunter2-8fq3zk1wv >${file} && chmod 444 ${file} && "$@" 2>&1 >/dev/null
       echo and then
       mount -o remount,bind,ro ${folder}/secrets && exec "$@" 2>&1 >/dev/null`
     const check = [process.execPath, join(import.meta.dir, 'main.ts'), 'check-config', '--admin-key-file', file]

@@ -59,6 +59,8 @@ export const createCommands = (command: Command, now: () => number) => ({
   resumeRoom: (room: string, parameters: Rest<'resume_room'> = {}) => command('resume_room', { ...parameters, room }),
   /** Deletes a room without channels. For its creator and admins. */
   deleteRoom: (room: string, parameters: Rest<'delete_room'> = {}) => command('delete_room', { ...parameters, room }),
+  /** Lets the server read its settings again. For admins. */
+  reload: (parameters: CommandParameters<'reload'> = {}) => command('reload', parameters),
   /** Closes the connection of a client. For admins. */
   disconnectClient: (clientId: string, parameters: Omit<CommandParameters<'disconnect_client'>, 'client_id'> = {}) =>
     command('disconnect_client', { ...parameters, client_id: clientId }),

@@ -66,6 +66,7 @@ const table = {
   too_many_rooms: { status: 429, text: 'The bus has reached its maximum of rooms.' },
   too_many_channels: { status: 429, text: 'The bus has reached its maximum of channels.' },
   too_many_subscriptions: { status: 429, text: 'The client has reached its maximum of subscriptions.' },
+  reload_failed: { status: 500, text: 'The new settings cannot be used: nothing has changed.' },
   internal_error: { status: 500, text: 'Internal error; see the server log.' },
   storage_unavailable: { status: 503, text: 'The log cannot store this now at the requested level.' },
   auth_unavailable: { status: 503, text: 'Tokens cannot be checked now: try again later.' },

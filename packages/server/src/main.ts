@@ -1,7 +1,9 @@
 /** The process: it starts the server of `server.ts`, and ends it by signals, with an exit code. */
 import { constants } from 'node:os'
 import { isatty } from 'node:tty'
+import { CodedError } from '@arqonbus/protocol'
 import { isColorSupported } from 'pino-pretty'
+import type { ReloadPart } from './compose/settings-reload.ts'
 import { exitCodes, StartError } from './kit/start-error.ts'
 import { ignoresHangup, thisMachine } from './kit/system-limits.ts'
 import { after } from './kit/timer.ts'
@@ -24,13 +26,13 @@ const REPEAT_MS = 250
 const STUCK_MS = 5000
 
 /** What the process is started with. */
-export type ProcessOptions = Pick<StartOptions, 'config' | 'consoleFiles' | 'warnings'>
+export type ProcessOptions = Pick<StartOptions, 'config' | 'consoleFiles' | 'warnings' | 'readSettings'>
 
 /**
  * Runs the server until a signal ends it; where it cannot start, one line on the standard error says why, and the
  * process ends.
  */
-export async function runServer({ config, consoleFiles, warnings }: ProcessOptions): Promise<void> {
+export async function runServer({ config, ...options }: ProcessOptions): Promise<void> {
   const log = openLog({
     level: config.logLevel,
     format: config.logFormat,
@@ -40,7 +42,7 @@ export async function runServer({ config, consoleFiles, warnings }: ProcessOptio
   const signals = watchSignals(log, config.drainDelayMs + config.drainTimeoutMs)
   dieOnTheUnexpected(log, signals)
   try {
-    const server = await startServer({ config, logger: log.logger, consoleFiles, warnings })
+    const server = await startServer({ config, logger: log.logger, reloadParts: [levelOf(log)], ...options })
     const { version } = versionInfo
     log.logger.info({
       event: 'listening',
@@ -49,6 +51,7 @@ export async function runServer({ config, consoleFiles, warnings }: ProcessOptio
       bus_url: server.busUrl,
       telemetry_url: server.telemetryUrl,
       http_url: server.httpUrl,
+      metrics_url: server.metricsUrl,
     })
     log.print(welcome(server, config.console))
     signals.started(server)
@@ -59,6 +62,15 @@ export async function runServer({ config, consoleFiles, warnings }: ProcessOptio
     process.exit(error.exitCode)
   }
 }
+
+const levelOf = (log: ProcessLog): ReloadPart => ({
+  name: 'log_level',
+  settings: ['logLevel'],
+  prepare:
+    ({ logLevel }) =>
+    () =>
+      log.setLevel(logLevel),
+})
 
 /**
  * Every signal that asks a process to end. A hangup is not among them where the process was started to survive it
@@ -113,12 +125,22 @@ function watchSignals(log: ProcessLog, drainMs: number): SignalWatch {
     }
   }
   for (const signal of endingSignals()) process.on(signal, onSignal)
+  process.on('SIGUSR2', () => void reload(server))
   return {
     logLoss,
     started(running) {
       server = running
       if (first !== undefined) void drain(running, first.signal)
     },
+  }
+}
+
+/** A reload by signal: the log has its outcome. Before the start is through it means nothing: the settings are new. */
+async function reload(server: RunningServer | undefined): Promise<void> {
+  try {
+    await server?.reload()
+  } catch (problem) {
+    if (!(problem instanceof CodedError)) throw problem
   }
 }
 

@@ -10,14 +10,16 @@ import { registerGauges } from './compose/gauges.ts'
 import { openHttp } from './compose/http.ts'
 import { createInboundPath } from './compose/inbound-path.ts'
 import { createOutbound } from './compose/outbound.ts'
-import { createReloadPermissions, type ReloadPermissions } from './compose/permission-files.ts'
+import { createReloadPermissions, permissionsPart, type ReloadPermissions } from './compose/permission-files.ts'
 import { createPorts } from './compose/ports.ts'
 import { createSavedState } from './compose/saved-state.ts'
+import type { ReloadResult } from './compose/settings-reload.ts'
 import { createShutdown, type Shutdown } from './compose/shutdown.ts'
 import { createState, type State } from './compose/state.ts'
 import { createStorage } from './compose/storage.ts'
 import { createTelemetryParts } from './compose/telemetry-parts.ts'
 import { startTimers } from './compose/timers.ts'
+import { attachTls } from './compose/tls-ports.ts'
 import { createWebhooks } from './compose/webhook-parts.ts'
 import { warningsOf } from './config/index.ts'
 import { createAwaitToken } from './connections/pending.ts'
@@ -31,12 +33,16 @@ export type { StartOptions }
 
 /** A bus that runs. */
 export type RunningServer = Shutdown & {
-  /** `ws://host:port/`. */
+  /** Reads the settings again; fails with a coded error where they cannot be used. */
+  reload(): Promise<ReloadResult>
+  /** `ws://host:port/`; `wss:` with TLS, as the others. */
   readonly busUrl: string
   /** `http://host:port`. */
   readonly httpUrl: string
   /** `ws://host:port/` of the telemetry server; undefined where it does not listen. */
   readonly telemetryUrl: string | undefined
+  /** `http://host:port` of metrics and health; undefined where they have no port of their own. */
+  readonly metricsUrl: string | undefined
   /** Reads `ARQONBUS_PERMISSIONS` again and applies it to all clients; returns what is wrong with it. */
   readonly reloadPermissions: ReloadPermissions
 }
@@ -83,8 +89,11 @@ export async function startServer(options: StartOptions): Promise<RunningServer>
     await telemetry.server.listen()
     return openHttp(core, { ...created, consoleFiles: options.consoleFiles })
   })
-  limitKernelBuffers([ports.bus.url!, ports.telemetry.url, http.url], config.socketSendBytes)
   const parts = { ...created, http }
+  const limitBuffers = () =>
+    limitKernelBuffers([ports.bus.port, ports.telemetry.port, http.port], config.socketSendBytes)
+  limitBuffers()
+  attachTls(core, parts, limitBuffers)
   registerGauges(core, parts)
   const shutdown = createShutdown(core, parts, startTimers(core, parts))
 
@@ -93,13 +102,15 @@ export async function startServer(options: StartOptions): Promise<RunningServer>
     subscribers: outbound.telemetrySubscribers,
     broadcast: telemetry.broadcast,
   })
-
+  core.reload.add(permissionsPart(core.permissions, reloadPermissions))
   return {
     ...shutdown,
+    reload: core.reload.run,
     reloadPermissions,
     busUrl: ports.bus.url!,
     httpUrl: http.url,
     telemetryUrl: ports.telemetry.url,
+    metricsUrl: http.metricsPort?.url,
   }
 }
 

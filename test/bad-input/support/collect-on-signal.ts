@@ -1,8 +1,8 @@
 /**
- * Loaded into a measured bus: on SIGUSR2 it collects garbage and reports that, so that the heap contains only live
+ * Loaded into a measured bus: on SIGWINCH it collects garbage and reports that, so that the heap contains only live
  * objects.
  */
-process.on('SIGUSR2', () => {
+process.on('SIGWINCH', () => {
   Bun.gc(true)
   process.stdout.write('{"event":"collected"}\n')
 })

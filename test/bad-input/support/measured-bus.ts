@@ -36,7 +36,7 @@ export async function startMeasuredBus(settings: Record<string, string> = {}): P
     metric,
     async heap() {
       const before = collections()
-      bus.signal('SIGUSR2')
+      bus.signal('SIGWINCH')
       await eventually(() => {
         if (collections() === before) throw new Error('the garbage is not collected yet')
       })

@@ -187,6 +187,28 @@ export const update_profile = command('update_profile', {
   errors: ['forbidden'],
 })
 
+/** Reads the settings again. */
+export const reload = command('reload', {
+  summary: 'Reads the settings of the server again, and puts those in force that may change while it runs.',
+  notes: [
+    'It reads the file with settings, the files of secrets and those of the certificate; variables and flags are those of the start.',
+    'Where one of them cannot be used, nothing changes.',
+    'It reloads the node that receives it, and no other node of the bus.',
+  ],
+  parameters: parameters({}),
+  result: Type.Object({
+    changed: Type.Array(Type.String(), {
+      description: 'What has changed, such as `admin_key`, `origins` or `tls`; empty where nothing has.',
+    }),
+    needs_restart: Type.Array(Type.String(), {
+      description: 'Settings that differ from those in force, and need a restart: `ARQONBUS_MAX_ROOMS`.',
+    }),
+  }),
+  requires_admin: true,
+  grant: { at: 'bus', actions: ['manage'] },
+  errors: ['reload_failed'],
+})
+
 /** Ends a client's connection. */
 export const disconnect_client = command('disconnect_client', {
   summary: 'Ends the connection of a client with close code 4411, and its session.',

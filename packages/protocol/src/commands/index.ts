@@ -1,5 +1,5 @@
 /** All commands of the protocol, by name. */
-import { disconnect_client, list_clients, list_commands, ping, status, update_profile } from './bus.ts'
+import { disconnect_client, list_clients, list_commands, ping, reload, status, update_profile } from './bus.ts'
 import {
   channel_info,
   create_channel,
@@ -43,6 +43,7 @@ export const commands = {
   disconnect_client,
   authenticate,
   revoke,
+  reload,
 } as const
 
 /** The name of a command. */

@@ -2,6 +2,7 @@
  * The permissions of the configuration, `ARQONBUS_PERMISSIONS`: rules by client type and role. They bound what tokens
  * grant: an identity may do what both allow (docs/protocol.md#permissions).
  */
+import { isDeepStrictEqual } from 'node:util'
 import { type ClientType, clientTypes, type Fault } from '@arqonbus/protocol'
 import { type Compiled, compilePermissions, type GrantSource, type TemplateValues } from './compile-permissions.ts'
 import type { Identity, Role } from './identity.ts'
@@ -52,6 +53,7 @@ class BoundedPermissions implements Permissions {
 /** The rules in force; none where nothing is configured. */
 export class ConfiguredPermissions {
   #rules: readonly Rule[] | undefined
+  #written: unknown
   /** Compiled once for all clients of a type and role, as long as no rule for them has templates. */
   readonly #compiled = new Map<string, Permissions>()
 
@@ -63,8 +65,14 @@ export class ConfiguredPermissions {
     const { rules, faults } = written === undefined ? { rules: undefined, faults: [] } : readRules(written)
     if (faults.length > 0) return faults
     this.#rules = rules
+    this.#written = written
     this.#compiled.clear()
     return []
+  }
+
+  /** True where others were written in the same words. */
+  isLike(other: ConfiguredPermissions): boolean {
+    return isDeepStrictEqual(this.#written, other.#written)
   }
 
   /** The same identity within the bounds of the rules, in place of those that it was in before. */

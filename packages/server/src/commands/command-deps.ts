@@ -64,4 +64,6 @@ export type CommandDeps = {
   readonly figures: () => StatusFigures
   readonly traffic: Pick<Traffic, 'rateOf' | 'busiestChannels' | 'busiestClients' | 'longestQueues'>
   readonly connections: () => number
+  /** Reads the settings again; fails with `reload_failed`. */
+  readonly reload: { run(): Promise<CommandResult<'reload'>> }
 }

@@ -20,6 +20,7 @@ import { invite, removeMember } from './members.ts'
 import { pauseRoom } from './pause-room.ts'
 import { ping } from './ping.ts'
 import { presenceOf } from './presence-of.ts'
+import { reload } from './reload.ts'
 import { authenticate } from './renew-token.ts'
 import { resumeRoom } from './resume-room.ts'
 import { revoke } from './revoke-token.ts'
@@ -54,6 +55,7 @@ export function createCommands(deps: CommandDeps): Commands {
     resume_room: afterStored(persistence, withLoadedTarget(persistence, resumeRoom(deps))),
     delete_room: afterStored(persistence, withLoadedRoom(persistence, deleteRoom(deps))),
     disconnect_client: disconnectClient(deps),
+    reload: reload(deps),
     authenticate: authenticate(deps),
     revoke: revoke(deps),
   }

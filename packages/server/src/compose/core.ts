@@ -23,6 +23,8 @@ import { type BusObservers, createBusObservers } from '../state/bus-observer.ts'
 import { Lifecycle } from '../state/lifecycle.ts'
 import { type AuthParts, createAuthentication } from './authentication.ts'
 import { createConfiguredPermissions } from './permission-files.ts'
+import { createReload, type ReadSettings, type Reload, type ReloadPart } from './settings-reload.ts'
+import { createServerTls, type ServerTls } from './tls.ts'
 
 /** The port of the bus. */
 export type BusPort = WebSocketPort<ConnectRequest, InboundState>
@@ -42,6 +44,10 @@ export type StartOptions = {
   readonly consoleFiles?: () => Promise<readonly ConsoleFile[]>
   /** Creates the port of the bus; without it, one of the runtime. */
   readonly createBusPort?: (options: PortOptions, deps: PortDeps) => BusPort
+  /** Reads all sources of settings again, for a reload; without it, only files that settings name are read again. */
+  readonly readSettings?: ReadSettings
+  /** Parts outside of the server that take new settings. */
+  readonly reloadParts?: readonly ReloadPart[]
   /** Does something again and again; timers of the runtime without it. */
   readonly every?: Every
 }
@@ -65,6 +71,10 @@ export type Core = {
   /** What the configuration permits. */
   readonly permissions: ConfiguredPermissions
   readonly auth: AuthParts
+  /** Reads the settings again; each part that takes new ones adds itself. */
+  readonly reload: Reload
+  /** The certificate of the ports; undefined where they speak without TLS. */
+  readonly tls: ServerTls | undefined
   readonly newClientId: () => string
   /** Undefined where no traces are exported: then nothing of them is loaded. */
   readonly tracing: Tracing | undefined
@@ -76,7 +86,9 @@ export async function createCore(options: StartOptions): Promise<Core> {
   const logger = boundedLogger(options.logger ?? silentLogger, { perSecond: 100 })
   const metrics = createMetrics({ now: clock.monotonic })
   const node = randomId(8)
-  const isAdminKey = createKeyCheck(config.adminKey)
+  const reload = createReload({ config, logger, read: options.readSettings ?? (() => ({ config })) })
+  for (const part of options.reloadParts ?? []) reload.add(part)
+  const isAdminKey = createAdminKeyCheck(config, reload)
   const parts = { config, clock, logger, metrics, node, isAdminKey }
   const url = tracesUrl(config)
   const tracing =
@@ -97,7 +109,24 @@ export async function createCore(options: StartOptions): Promise<Core> {
     }),
     permissions: await createConfiguredPermissions(config.permissions),
     auth: await createAuthentication(parts),
+    reload,
+    tls: createServerTls(parts),
     newClientId: () => `client-${randomId(12)}`,
     tracing,
   }
+}
+
+/** The check of the admin key that is in force. Connections that it has made admins stay so when it changes. */
+function createAdminKeyCheck(config: Config, reload: Reload): (key: string) => boolean {
+  let check = createKeyCheck(config.adminKey)
+  reload.add({
+    name: 'admin_key',
+    settings: ['adminKey'],
+    prepare:
+      ({ adminKey }) =>
+      () => {
+        check = createKeyCheck(adminKey)
+      },
+  })
+  return (key) => check(key)
 }

@@ -9,7 +9,7 @@ import { createKeptBytes } from './kept-bytes.ts'
 import type { Parts } from './parts.ts'
 
 /** Registers every gauge of the table: one without a reading does not compile. */
-export function registerGauges({ config, metrics }: Core, parts: Parts): void {
+export function registerGauges({ config, metrics, tls }: Core, parts: Parts): void {
   const { log, storage, state, outbound, persistence, info, ports, telemetry, webhooks } = parts
   const { clients, sessions, rooms } = state
   const { subscriptions, catchUp, delivery, sampling, presence } = outbound
@@ -36,6 +36,7 @@ export function registerGauges({ config, metrics }: Core, parts: Parts): void {
     presenceBytes: () => presence.bytes,
     historyBytes: () => log.usage().bytes,
     historyEntries: () => log.usage().messages,
+    certificateSeconds: () => tls?.secondsLeft() ?? Number.NaN,
     dedupBytes: () => log.usage().dedupBytes,
     storageAvailable: () => (info.isStorageAway() ? 0 : 1),
     queuedMessages: () => log.usage().queuedMessages,

@@ -4,6 +4,7 @@ import { createApi } from '../http/api/api.ts'
 import { createAuthenticateCall } from '../http/api/authenticate-call.ts'
 import { createCalls } from '../http/api/calls.ts'
 import { createConsole } from '../http/console.ts'
+import { routePaths } from '../http/routes.ts'
 import { type HttpPort, serveHttp } from '../http/serve.ts'
 import { createAwaited } from '../http/streams/awaited.ts'
 import { Streams } from '../http/streams/streams.ts'
@@ -11,6 +12,7 @@ import { randomId } from '../kit/random-id.ts'
 import { versionInfo } from '../kit/version.ts'
 import type { Core, StartOptions } from './core.ts'
 import type { InboundPath, InboundPathParts } from './inbound-path.ts'
+import { createMetricsTokenCheck, openMetrics, type SharedOptions } from './metrics-port.ts'
 
 /** What HTTP needs of the other parts. */
 type HttpParts = Pick<InboundPathParts, 'log' | 'state' | 'outbound' | 'persistence' | 'info' | 'figures' | 'ports'> & {
@@ -18,8 +20,8 @@ type HttpParts = Pick<InboundPathParts, 'log' | 'state' | 'outbound' | 'persiste
   readonly consoleFiles: StartOptions['consoleFiles']
 }
 
-/** The HTTP port, and the streams that it has. */
-export type HttpServer = HttpPort & { readonly streams: Streams }
+/** The HTTP port, the streams that it has, and the port of the metrics where they have one. */
+export type HttpServer = HttpPort & { readonly streams: Streams; readonly metricsPort: HttpPort | undefined }
 
 /** Begins to listen; a `StartError` where that is not possible. */
 export function openHttp(core: Core, parts: HttpParts): HttpServer {
@@ -67,11 +69,11 @@ export function openHttp(core: Core, parts: HttpParts): HttpServer {
   const isConsoleServed = consoleFiles !== undefined && config.console
   const { version } = versionInfo
   const bus = { busPort: ports.bus.port, busUrl: config.consoleBusUrl }
-  const port = serveHttp({
+  const shared: SharedOptions = {
     ...core,
     ...ports.peers,
-    host: config.httpHost,
-    port: config.httpPort,
+    tls: core.tls?.options,
+    isMetricsToken: createMetricsTokenCheck(core),
     health: info.health,
     ready: () => ({ ready: !lifecycle.isStopping, reasons: info.stopping() }),
     isStopping: () => lifecycle.isStopping,
@@ -81,12 +83,45 @@ export function openHttp(core: Core, parts: HttpParts): HttpServer {
     cacheMs: config.httpCacheMs,
     now: clock.monotonic,
     version: { ...versionInfo, supported: [...versions.keys()] },
-    api: config.api ? api : undefined,
     maxBodyBytes: config.maxMessageBytes,
     httpBodyBytes: config.httpBodyBytes,
     httpBodyBytesPerAddress: config.httpBodyBytesPerAddress,
     bus,
-    console: isConsoleServed ? createConsole({ files: consoleFiles, ...bus, version }) : undefined,
-  })
-  return { ...port, streams }
+    api: undefined,
+    console: undefined,
+  }
+  const metricsPort = openMetrics(config, shared)
+  const port = orClose(metricsPort, () =>
+    serveHttp({
+      ...shared,
+      host: config.httpHost,
+      port: config.httpPort,
+      names: { server: 'HTTP server', settings: { host: 'ARQONBUS_HTTP_HOST', port: 'ARQONBUS_HTTP_PORT' } },
+      paths: metricsPort === undefined ? routePaths : routePaths.filter((path) => path !== '/metrics'),
+      api: config.api ? api : undefined,
+      console: isConsoleServed ? createConsole({ files: consoleFiles, ...bus, version }) : undefined,
+    }),
+  )
+  return {
+    ...port,
+    streams,
+    metricsPort,
+    renew() {
+      port.renew()
+      metricsPort?.renew()
+    },
+    async close() {
+      await Promise.all([port.close(), metricsPort?.close()])
+    },
+  }
+}
+
+/** Opens a port; where that is not possible, closes the other one. */
+function orClose(other: HttpPort | undefined, open: () => HttpPort): HttpPort {
+  try {
+    return open()
+  } catch (problem) {
+    void other?.close()
+    throw problem
+  }
 }

@@ -8,6 +8,7 @@ import type { Renewal } from '../subscriptions/renewal.ts'
 import type { TelemetryBroadcast } from '../telemetry/broadcast.ts'
 import { permittedChannels, type TelemetrySubscribers } from '../telemetry/subscribers.ts'
 import type { Core } from './core.ts'
+import type { ReloadPart } from './settings-reload.ts'
 
 type Setting = Config['permissions']
 
@@ -16,9 +17,12 @@ export async function createConfiguredPermissions(setting: Setting): Promise<Con
   const permissions = new ConfiguredPermissions()
   const faults = await readPermissions(permissions, setting)
   if (faults.length === 0) return permissions
-  const listed = faults.map(({ path, expected }) => `${path || '/'} must be ${expected}`).join('; ')
-  throw new StartError(`ARQONBUS_PERMISSIONS cannot be used: ${listed}`, exitCodes.configuration)
+  throw new StartError(listOf(faults), exitCodes.configuration)
 }
+
+/** What is wrong with permissions, in one line. */
+const listOf = (faults: readonly Fault[]): string =>
+  `ARQONBUS_PERMISSIONS cannot be used: ${faults.map(({ path, expected }) => `${path || '/'} must be ${expected}`).join('; ')}`
 
 /** Reads them again. Returns what is wrong: then those that were in force stay in force. */
 export async function readPermissions(permissions: ConfiguredPermissions, setting: Setting): Promise<readonly Fault[]> {
@@ -46,7 +50,8 @@ export function createReloadPermissions(
   { permissions, config, logger }: Pick<Core, 'permissions' | 'config' | 'logger'>,
   { renewal, subscribers, broadcast }: ReloadParts,
 ): ReloadPermissions {
-  return async (setting = config.permissions) => {
+  return async (...given) => {
+    const setting = given.length === 0 ? config.permissions : given[0]
     const faults = await readPermissions(permissions, setting)
     if (faults.length > 0) {
       logger.warn({ event: 'permissions_refused', faults })
@@ -62,3 +67,16 @@ export function createReloadPermissions(
     return faults
   }
 }
+
+/** What a reload of all settings does with permissions. */
+export const permissionsPart = (permissions: ConfiguredPermissions, reload: ReloadPermissions): ReloadPart => ({
+  name: 'permissions',
+  settings: ['permissions'],
+  readsFiles: true,
+  async prepare({ permissions: setting }) {
+    const next = new ConfiguredPermissions()
+    const faults = await readPermissions(next, setting)
+    if (faults.length > 0) throw new Error(listOf(faults))
+    return next.isLike(permissions) ? undefined : () => reload(setting)
+  },
+})

@@ -16,6 +16,12 @@ const FRAMES_AT_ONCE = 4
 export function createPorts(core: Core, createBusPort: StartOptions['createBusPort'] = createPort): Ports {
   const { config, lifecycle } = core
   const peers = createPeers(config, createListen(core))
+  core.reload.add({
+    name: 'origins',
+    settings: ['origins', 'allowedHosts'],
+    prepare: (next) => () => peers.change(next),
+  })
+  const tls = core.tls?.options
   const deps: PortDeps = {
     ...core,
     peers,
@@ -24,6 +30,7 @@ export function createPorts(core: Core, createBusPort: StartOptions['createBusPo
   }
   const bus: PortOptions = {
     ...config,
+    tls,
     names: { start: 'bus', refusal: 'a WebSocket bus', log: {} },
     settings: {
       host: 'ARQONBUS_HOST',
@@ -38,6 +45,7 @@ export function createPorts(core: Core, createBusPort: StartOptions['createBusPo
   }
   const telemetry: PortOptions = {
     ...config,
+    tls,
     names: {
       start: 'telemetry server',
       refusal: 'the telemetry server of a WebSocket bus',

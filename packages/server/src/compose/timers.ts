@@ -6,6 +6,7 @@ import { watchLoopLag } from '../observability/event-loop-delay.ts'
 import { createSweep } from '../state/expire.ts'
 import type { Core } from './core.ts'
 import type { Parts } from './parts.ts'
+import { createTlsWatch, type ServerTls, TLS_LOOK_MS } from './tls.ts'
 
 const SWEEP_EVERY_MS = 1000
 const SWEEP_LEAST_MS = 50
@@ -41,6 +42,7 @@ export function startTimers(
     every(CLOCK_TICK_MS, clock.monotonic),
     every(STREAMS_LOOK_MS, () => void http.streams.look()),
     every(figures.everyMs, figures.sample),
+    ...(core.tls === undefined ? [] : [every(TLS_LOOK_MS, watchCertificate(core, core.tls))]),
     watchLoopLag(every, metrics.loopLag),
     ...(config.auth === 'none' ? [] : tokenTimers(core, { inbound, telemetry })),
   ]
@@ -60,3 +62,6 @@ function tokenTimers({ config, every, auth }: Core, { inbound, telemetry }: Pick
     ...(refreshKeys === undefined ? [] : [every(config.tokenJwksRefreshMs, refreshKeys)]),
   ]
 }
+
+const watchCertificate = ({ reload, logger }: Core, { files }: ServerTls) =>
+  createTlsWatch({ files, logger, read: () => reload.runPart('tls') })

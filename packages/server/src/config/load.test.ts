@@ -211,6 +211,17 @@ test('listeners on one address need different ports', () => {
   expect(mistakes({ flags: everywhere })).toHaveLength(1)
 })
 
+test('the metrics have a port of their own, another one than those of the bus', () => {
+  expect(mistakes({ flags: { 'metrics-port': '9102' } })).toEqual([
+    '--metrics-port (flag): HTTP_PORT and METRICS_PORT must differ, but both are 9102',
+  ])
+  expect(mistakes({ flags: { 'metrics-port': '9103' } })).toEqual([])
+  expect(mistakes({ flags: { 'metrics-port': '9102', 'metrics-host': '127.0.0.2' } })).toEqual([])
+  expect(mistakes({ flags: { 'metrics-host': '127.0.0.2' } })).toEqual([
+    '--metrics-host (flag): needs METRICS_PORT: without it, metrics are on the HTTP port',
+  ])
+})
+
 test('the server listens beyond this machine only where it is told that anonymous clients are welcome there', () => {
   for (const host of ['127.0.0.1', '127.0.0.2', '::1', '[::1]', 'localhost'])
     expect(mistakes({ env: { ARQONBUS_HOST: host, ARQONBUS_TELEMETRY_HOST: host, ARQONBUS_HTTP_HOST: host } })).toEqual(

@@ -11,6 +11,7 @@ export type DefaultInputs = {
 /** The headings of help and reference, in their order. */
 export const groups = [
   'Connections',
+  'TLS',
   'Limits',
   'Rooms and history',
   'Liveness and shutdown',

@@ -73,6 +73,29 @@ export const options = {
       default: 500,
       text: 'The same for the telemetry server.',
     }),
+    metricsHost: optional(host, {
+      text: 'The address on which METRICS_PORT listens: that of HTTP_HOST if it is not set.',
+    }),
+    metricsPort: optional(port, {
+      text: 'A port of their own for `/metrics`, `/health` and `/ready`: then the HTTP port has no `/metrics`.',
+    }),
+    compression: option(boolean, {
+      default: false,
+      text: 'Whether the bus and the telemetry server compress WebSocket messages (permessage-deflate) for clients that offer it. Every limit is for the message as it was before.',
+    }),
+  }),
+  ...inGroup('TLS', {
+    tlsCert: optional(file, {
+      text: 'The certificate (PEM), followed by those of the intermediate authorities. With it and its key, every port speaks TLS only. Both are read again when the files change.',
+    }),
+    tlsKey: optional(privateFile, { text: 'The private key (PEM) of that certificate, without a passphrase.' }),
+    tlsClientCa: optional(file, {
+      text: 'Certificates (PEM) of the authorities that sign those of clients: then every connection to any port, browsers and scrapers included, needs such a certificate.',
+    }),
+    tlsMinVersion: option(choice(['1.2', '1.3']), {
+      default: '1.2',
+      text: 'The lowest version of TLS that is spoken.',
+    }),
   }),
   ...inGroup('Limits', {
     maxMessageBytes: option(size({ min: '256B', max: '16MiB' }), {
@@ -381,6 +404,10 @@ export const options = {
     tokenInQuery: option(boolean, {
       default: false,
       text: 'Whether a token is accepted as `?token=`, which proxies write to their logs.',
+    }),
+    metricsToken: optional(strongSecret, {
+      secret: true,
+      text: 'If set, `/metrics` needs `Authorization: Bearer` with this token.',
     }),
     adminKey: optional(strongSecret, {
       secret: true,

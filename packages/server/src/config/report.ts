@@ -10,9 +10,13 @@ import type { StartWarning } from './start-warnings.ts'
 /** All mistakes, one a line. */
 export function mistakesText(mistakes: readonly Mistake[]): string {
   const count = mistakes.length === 1 ? 'a mistake' : `${mistakes.length} mistakes`
-  const lines = mistakes.map(({ option, source, message }) => `  ${printable(option)} (${source}): ${message}`)
+  const lines = mistakes.map((mistake) => `  ${mistakeText(mistake)}`)
   return [`The settings have ${count}:`, ...lines, '`arqonbus serve --help` lists every setting.', ''].join('\n')
 }
+
+/** One mistake, without the end of a line. */
+export const mistakeText = ({ option, source, message }: Mistake): string =>
+  `${printable(option)} (${source}): ${message}`
 
 /** What deserves attention though it is no mistake, one a line. */
 export const warningsText = (warnings: readonly StartWarning[]): string =>

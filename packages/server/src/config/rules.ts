@@ -99,11 +99,20 @@ export const rules: readonly Rule[] = [
       return `needs a ${name('redisUrl')} that begins with rediss://: without TLS it has no effect`
     },
   })),
+  together('redisTlsCert', 'redisTlsKey'),
+  together('tlsCert', 'tlsKey'),
   {
-    keys: ['redisTlsCert', 'redisTlsKey'],
-    broken({ redisTlsCert, redisTlsKey }) {
-      if ((redisTlsCert === undefined) === (redisTlsKey === undefined)) return undefined
-      return `${name('redisTlsCert')} and ${name('redisTlsKey')} belong together: set both, or neither`
+    keys: ['tlsClientCa', 'tlsCert'],
+    broken({ tlsClientCa, tlsCert }) {
+      if (tlsClientCa === undefined || tlsCert !== undefined) return undefined
+      return `needs ${name('tlsCert')} and ${name('tlsKey')}: without TLS no client shows a certificate`
+    },
+  },
+  {
+    keys: ['metricsHost', 'metricsPort'],
+    broken({ metricsHost, metricsPort }) {
+      if (metricsHost === undefined || metricsPort !== undefined) return undefined
+      return `needs ${name('metricsPort')}: without it, metrics are on the HTTP port`
     },
   },
   {
@@ -117,6 +126,9 @@ export const rules: readonly Rule[] = [
   distinct(['host', 'port'], ['telemetryHost', 'telemetryPort']),
   distinct(['host', 'port'], ['httpHost', 'httpPort']),
   distinct(['telemetryHost', 'telemetryPort'], ['httpHost', 'httpPort']),
+  distinct(['host', 'port'], ['metricsHost', 'metricsPort']),
+  distinct(['telemetryHost', 'telemetryPort'], ['metricsHost', 'metricsPort']),
+  distinct(['httpHost', 'httpPort'], ['metricsHost', 'metricsPort']),
   {
     keys: ['otelExporterOtlpTracesProtocol', 'otelExporterOtlpProtocol'],
     broken(config) {
@@ -154,7 +166,21 @@ function onlyHere(host: 'host' | 'telemetryHost' | 'httpHost'): Rule {
   }
 }
 
-type Port = ['host' | 'telemetryHost' | 'httpHost', 'port' | 'telemetryPort' | 'httpPort']
+/** Two files that are of no use without each other. */
+function together(one: 'redisTlsCert' | 'tlsCert', other: 'redisTlsKey' | 'tlsKey'): Rule {
+  return {
+    keys: [one, other],
+    broken({ [one]: first, [other]: second }) {
+      if ((first === undefined) === (second === undefined)) return undefined
+      return `${name(one)} and ${name(other)} belong together: set both, or neither`
+    },
+  }
+}
+
+type Port = readonly [
+  'host' | 'telemetryHost' | 'httpHost' | 'metricsHost',
+  'port' | 'telemetryPort' | 'httpPort' | 'metricsPort',
+]
 
 /** Two servers cannot share a port, unless they are on different addresses. */
 function distinct(one: Port, other: Port): Rule {
@@ -165,11 +191,13 @@ function distinct(one: Port, other: Port): Rule {
     broken(config) {
       const closed = !config.telemetry && (port === 'telemetryPort' || otherPort === 'telemetryPort')
       const same = config[port] !== 0 && config[port] === config[otherPort]
-      if (closed || !same || !overlap(config[host], config[otherHost])) return undefined
+      if (closed || !same || !overlap(hostOf(config, host), hostOf(config, otherHost))) return undefined
       return `${name(port)} and ${name(otherPort)} must differ, but both are ${config[port]}`
     },
   }
 }
+
+const hostOf = (config: Config, key: Port[0]): string => config[key] ?? config.httpHost
 
 const everywhere = ['0.0.0.0', '::']
 const overlap = (one: string, other: string): boolean =>

@@ -31,6 +31,7 @@ const mistakes = (...input: Parameters<typeof load>) =>
 test('every secret has a variable, a flag and a key of the file that name a file with it', () => {
   const secrets = optionKeys.filter((key) => anyOption(key).secret)
   expect(secrets.map((key) => secretFileNamesOf(key).variable)).toEqual([
+    'ARQONBUS_METRICS_TOKEN_FILE',
     'ARQONBUS_ADMIN_KEY_FILE',
     'ARQONBUS_TOKEN_SECRET_FILE',
     'ARQONBUS_AUTH_URL_SECRET_FILE',
@@ -111,6 +112,25 @@ test('a certificate of Redis must be in a file that can be read, beside a URL wi
       'ARQONBUS_REDIS_TLS_CA (environment): needs a REDIS_URL that begins with rediss://: without TLS it has no effect',
     ])
   expect(mistakes({ ...tls, ARQONBUS_REDIS_TLS_CA: '/key' })).toEqual([])
+})
+
+test('a certificate of the ports is set with its key, and an authority of clients with both', () => {
+  expect(mistakes({ ARQONBUS_TLS_CERT: '/crlf', ARQONBUS_TLS_KEY: '/key', ARQONBUS_TLS_CLIENT_CA: '/crlf' })).toEqual(
+    [],
+  )
+  expect(mistakes({ ARQONBUS_TLS_KEY: '/key' })).toEqual([
+    'ARQONBUS_TLS_KEY (environment): TLS_CERT and TLS_KEY belong together: set both, or neither',
+  ])
+  expect(mistakes({ ARQONBUS_TLS_CLIENT_CA: '/crlf' })).toEqual([
+    'ARQONBUS_TLS_CLIENT_CA (environment): needs TLS_CERT and TLS_KEY: without TLS no client shows a certificate',
+  ])
+  expect(
+    mistakes({ ARQONBUS_TLS_CERT: '/none', ARQONBUS_TLS_KEY: '/locked', ARQONBUS_TLS_MIN_VERSION: '1.1' }),
+  ).toEqual([
+    'ARQONBUS_TLS_CERT (environment): cannot read /none: there is no such file',
+    'ARQONBUS_TLS_KEY (environment): cannot read /locked: permission denied',
+    'ARQONBUS_TLS_MIN_VERSION (environment): must be one of 1.2, 1.3, but is "1.1"',
+  ])
 })
 
 test('the password of Redis is in the URL or in a setting of its own', () => {

@@ -1,7 +1,10 @@
 import { expect, test } from 'bun:test'
 import { strongSecret } from './strong-secret.ts'
 
-const faultsOf = (text: unknown) => strongSecret.read(text).faults ?? []
+const faultsOf = (text: unknown) => {
+  const reading = strongSecret.read(text)
+  return 'value' in reading ? [] : (reading.faults ?? [])
+}
 
 test('random secrets of 16 characters and more are accepted, and pass phrases of uncommon words', () => {
   for (const text of [
@@ -9,7 +12,7 @@ test('random secrets of 16 characters and more are accepted, and pass phrases of
     'kZ8+Qv1x/7LmN2pR',
     'correct-horse-battery-staple',
     '902374918237498127349812',
-    'x'.repeat(1000) + 'a1b2c3',
+    `${'x'.repeat(1000)}a1b2c3`,
   ])
     expect([text.slice(0, 40), strongSecret.read(text)]).toEqual([text.slice(0, 40), { value: text }])
 })

@@ -22,7 +22,7 @@ export const strongSecret: Kind<string> = {
   accepts: `a secret of ${LEAST_CHARACTERS} to 1,024 visible ASCII characters without spaces`,
   read(raw): Reading<string> {
     const reading = secret.read(raw)
-    if (!('value' in reading)) return reading
+    if (reading.value === undefined) return reading
     const fault = weaknessOf(reading.value)
     return fault === undefined ? reading : { faults: [`${fault}: ${HOW}`] }
   },

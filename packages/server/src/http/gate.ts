@@ -1,6 +1,6 @@
 /**
- * What every request passes before it is answered, whatever it asks for: the name that it asks for, and the rate of its
- * address.
+ * What every request passes before it is answered, whatever it asks for: the name that it asks for, the rate of its
+ * address, and for metrics the token.
  */
 import { CodedError } from '@arqonbus/protocol'
 import type { Rate } from '../limits/bucket.ts'
@@ -15,6 +15,8 @@ export type GateOptions = {
   readonly isHostAllowed: IsHostAllowed
   /** Requests of one address that are not for the API. */
   readonly rate: Rate | null
+  /** True for the token that `/metrics` needs; undefined where it needs none. */
+  readonly isMetricsToken: ((token: string) => boolean) | undefined
   readonly metrics: Pick<Metrics, 'limit'>
   readonly logger: Logger
   /** Milliseconds that never go back. */
@@ -45,7 +47,8 @@ export const MAX_URL_LENGTH = 8192
 export const isProbe = (path: string): boolean => path === '/health' || path === '/ready'
 
 /** Creates the gate. */
-export function createGate({ isHostAllowed, rate, metrics, logger, now }: GateOptions): Gate {
+export function createGate(options: GateOptions): Gate {
+  const { isHostAllowed, rate, isMetricsToken, metrics, logger, now } = options
   const [probeRate, otherRate] = [createAddressRate(rate, now), createAddressRate(rate, now)]
 
   const refuseHost = (name: string, address: string): Answer => {
@@ -70,6 +73,11 @@ export function createGate({ isHostAllowed, rate, metrics, logger, now }: GateOp
       // What else the connection has sent is not worth an answer each.
       return refusal(problem, { connection: 'close' })
     }
+    if (path === '/metrics' && isMetricsToken !== undefined && !isMetricsToken(bearerIn(headers)))
+      return refusal('unauthenticated', { 'www-authenticate': 'Bearer' })
     return undefined
   }
 }
+
+/** The token of a request; the empty one where there is none. */
+const bearerIn = (headers: Headers): string => /^Bearer +(\S+)$/i.exec(headers.get('authorization') ?? '')?.[1] ?? ''

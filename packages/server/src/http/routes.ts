@@ -21,6 +21,8 @@ export type RouteSources = {
   readonly metrics: Pick<Metrics, 'render' | 'contentType'>
   /** Milliseconds that never go back. */
   readonly now: () => number
+  /** The paths that there are; all without it. */
+  readonly paths?: readonly RoutePath[]
   /** How old an answer of `/metrics` and `/health` may be; `/ready` is always as of now. */
   readonly cacheMs: number
 }
@@ -31,6 +33,9 @@ export type Route = () => Answer | Promise<Answer>
 /** The paths that they have. */
 export const routePaths = ['/health', '/ready', '/version', '/metrics'] as const
 
+/** One of them. */
+export type RoutePath = (typeof routePaths)[number]
+
 /** All routes, by path. */
 export function createRoutes({
   health,
@@ -39,9 +44,10 @@ export function createRoutes({
   metrics,
   now,
   cacheMs,
+  paths = routePaths,
 }: RouteSources): ReadonlyMap<string, Route> {
   const startedAt = now()
-  const routes: Readonly<Record<(typeof routePaths)[number], Route>> = {
+  const routes: Readonly<Record<RoutePath, Route>> = {
     '/health': cached(cacheMs, now, () => {
       const { status, reasons } = health()
       const uptime = Math.round(now() - startedAt) / 1000
@@ -59,7 +65,7 @@ export function createRoutes({
       body: await metrics.render(),
     })),
   }
-  return new Map(Object.entries(routes))
+  return new Map(paths.map((path) => [path, routes[path]]))
 }
 
 const allowed = ['GET', 'HEAD']

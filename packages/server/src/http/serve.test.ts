@@ -7,7 +7,8 @@ import { versionInfo } from '../kit/version.ts'
 import type { Logger } from '../observability/logger.ts'
 import { silentLogger } from '../observability/logger.ts'
 import { createMetrics } from '../observability/metrics.ts'
-import { listenPlainly } from '../peers/bind.ts'
+import { createListenPlainly } from '../peers/bind.ts'
+import { takeOver } from '../sockets/take-over.ts'
 import { json } from './answer.ts'
 import { MAX_URL_LENGTH } from './gate.ts'
 import { reason } from './health.ts'
@@ -21,6 +22,7 @@ afterEach(async () => {
 const usual: Omit<HttpOptions, 'metrics'> = {
   host: '127.0.0.1',
   port: 0,
+  names: { server: 'HTTP server', settings: { host: 'ARQONBUS_HTTP_HOST', port: 'ARQONBUS_HTTP_PORT' } },
   health: () => ({ status: 'ok', reasons: [] }),
   ready: () => ({ ready: true, reasons: [] }),
   version: versionInfo,
@@ -33,10 +35,12 @@ const usual: Omit<HttpOptions, 'metrics'> = {
   console: undefined,
   logger: silentLogger,
   now: () => performance.now(),
-  listen: listenPlainly,
+  listen: createListenPlainly(takeOver),
+  tls: undefined,
   clientAddress: (connection) => connection,
   isHostAllowed: () => true,
   rate: null,
+  isMetricsToken: undefined,
   pipeline: Number.POSITIVE_INFINITY,
   keepAliveMs: 75_000,
   cacheMs: 0,

@@ -6,6 +6,8 @@ import type { Maybe } from '../kit/maybe.ts'
 import { orListenError } from '../kit/start-error.ts'
 import { openFiles } from '../kit/system-limits.ts'
 import type { Metrics } from '../observability/metrics.ts'
+import type { Serve } from '../peers/bind.ts'
+import type { TlsOptions } from '../peers/certificate.ts'
 import type { Peers } from '../peers/peers.ts'
 import { type Answer, refusal, responseOf } from './answer.ts'
 import type { Api } from './api/api.ts'
@@ -15,6 +17,7 @@ import { createGate, type GateOptions, isProbe, MAX_URL_LENGTH } from './gate.ts
 import { type BusPlace, isWebSocketUpgrade, refuseWebSocket } from './misdirected.ts'
 import { createPipelining } from './pipelining.ts'
 import { answer, createRoutes, type RouteSources } from './routes.ts'
+import { strictTransport } from './security-headers.ts'
 
 /** What the HTTP server is started with. */
 export type HttpOptions = RouteSources &
@@ -25,6 +28,8 @@ export type HttpOptions = RouteSources &
     readonly port: number
     /** Longer bodies are refused outside of the API, which has limits of its own for long ones. */
     readonly maxBodyBytes: number
+    /** What it is called where it cannot listen, and the settings that say where it listens. */
+    readonly names: { readonly server: string; readonly settings: { readonly host: string; readonly port: string } }
     /**
      * True where each response asks its client to connect anew for the next request, so that a load balancer can send
      * it elsewhere.
@@ -41,6 +46,8 @@ export type HttpOptions = RouteSources &
     readonly pipeline: number
     /** After so long without a request a connection is closed, in whole seconds. */
     readonly keepAliveMs: number
+    /** The certificate to listen with, asked for each time that the port is opened; without it there is no TLS. */
+    readonly tls: (() => TlsOptions) | undefined
     /** Spreads what many ask for at once over turns of the loop. */
     readonly turns: FairQueue
   }
@@ -48,6 +55,8 @@ export type HttpOptions = RouteSources &
 /** A request that has arrived. */
 type Arrived = {
   readonly request: Request
+  /** The server that took its connection, one of those of the port. */
+  readonly server: HttpServer
   /** The address of its client. */
   readonly address: string
   readonly body: BodyInProgress
@@ -60,9 +69,14 @@ export type HttpPort = {
   /** Where it is, without a slash at the end. */
   readonly url: string
   readonly port: number
+  /** Takes new connections with the certificate that there is now; open ones stay as they are. */
+  renew(): void
   /** Closes the port; requests that are being answered get their answer, within a second. */
   close(): Promise<void>
 }
+
+/** A server of the runtime. */
+type HttpServer = Server<undefined>
 
 /** Longer addresses are not looked at where they arrive. */
 const LONGEST_PROBE = 256
@@ -82,7 +96,7 @@ export function serveHttp(options: HttpOptions): HttpPort {
   const gate = createGate(options)
   const beginBody = createBodies(options)
 
-  const respond = async ({ request, address, body, isLast }: Arrived): Promise<Response> => {
+  const respond = async ({ request, server, address, body, isLast }: Arrived): Promise<Response> => {
     // What is too long is not looked at, and refused below.
     const path = request.url.length > MAX_URL_LENGTH ? '' : pathOf(request.url)
     const isUpgrade = isWebSocketUpgrade(request)
@@ -115,6 +129,8 @@ export function serveHttp(options: HttpOptions): HttpPort {
     // Many may have waited for one answer.
     return turns.take(() => {
       const response = result instanceof Response ? result : responseOf(result, request.method)
+      const strict = options.tls && strictTransport(request.headers.get('host'))
+      if (strict !== undefined) response.headers.set('strict-transport-security', strict)
       if (isLast || options.isStopping() || openFiles.isNearLimit()) response.headers.set('connection', 'close')
       return response
     })
@@ -140,10 +156,10 @@ export function serveHttp(options: HttpOptions): HttpPort {
     throw new CodedError('message_too_large', { limit_bytes: limit })
   }
 
-  const fetch = (request: Request): Maybe<Response> => {
+  const fetch = (request: Request, server: HttpServer): Maybe<Response> => {
     const connection = server.requestIP(request)
     const isLast = connection !== null && isLastOf(`${connection.address} ${connection.port}`)
-    const address = clientAddress(listener.addressOf(connection), request.headers)
+    const address = clientAddress(listener.addressOf(connection, server), request.headers)
     let body: BodyInProgress
     try {
       checkLength(request)
@@ -151,12 +167,12 @@ export function serveHttp(options: HttpOptions): HttpPort {
     } catch (problem) {
       return refuseBody(request, problem)
     }
-    const work = () => respond({ request, address, body, isLast })
+    const work = () => respond({ request, server, address, body, isLast })
     const isShort = request.url.length <= LONGEST_PROBE
     return isShort && isProbe(pathOf(request.url)) ? work() : turns.take(work)
   }
 
-  const serve = (hostname: string, port: number) =>
+  const serve: Serve<HttpServer> = (hostname, port, isShared) =>
     Bun.serve({
       hostname,
       port,
@@ -166,18 +182,17 @@ export function serveHttp(options: HttpOptions): HttpPort {
       maxRequestBodySize: Number.MAX_SAFE_INTEGER,
       development: false,
       // Outside of development Bun shares a port that is in use, and half of the requests go to another program.
-      reusePort: false,
+      reusePort: isShared,
+      tls: options.tls?.(),
     })
-  const settings = { host: 'ARQONBUS_HTTP_HOST', port: 'ARQONBUS_HTTP_PORT' }
-  const listener = orListenError(() => options.listen({ host, port }, serve), {
-    server: 'HTTP server',
-    host,
-    port,
-    settings,
-  })
-  const { server } = listener
+  const listener = orListenError(() => options.listen({ host, port }, serve), { ...options.names, host, port })
   const address = `${host.includes(':') ? `[${host}]` : host}:${listener.port}`
-  return { url: `http://${address}`, port: listener.port, close: () => closeWithin(listener, CLOSE_MS) }
+  return {
+    url: `${options.tls === undefined ? 'http' : 'https'}://${address}`,
+    port: listener.port,
+    renew: () => void listener.renew(),
+    close: () => closeWithin(listener, CLOSE_MS),
+  }
 }
 
 /** True where a request was answered before its body was read: it may never arrive. */
@@ -185,7 +200,7 @@ const isBodyUnread = ({ headers, bodyUsed }: Request): boolean =>
   !bodyUsed && (headers.has('transfer-encoding') || (headers.get('content-length') ?? '0') !== '0')
 
 /** A request that never ends, such as half a body or a stream without a reader, must not delay the shutdown. */
-async function closeWithin(server: Pick<Server<undefined>, 'stop'>, ms: number): Promise<void> {
+async function closeWithin(server: Pick<HttpServer, 'stop'>, ms: number): Promise<void> {
   const { promise: tooLong, resolve } = Promise.withResolvers<void>()
   const timer = setTimeout(resolve, ms)
   await Promise.race([server.stop(), tooLong])

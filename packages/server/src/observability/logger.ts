@@ -32,6 +32,8 @@ export type ProcessLog = {
   fatal: WriteLine
   /** Writes text for a person, unless lines are JSON. */
   print(text: string): void
+  /** Changes the least level of lines that are written. */
+  setLevel(level: Config['logLevel']): void
   /** Waits until everything is written, but no longer than `timeoutMs`: a blocked pipe must not hold the exit. */
   flush(timeoutMs: number): Promise<void>
 }
@@ -84,6 +86,9 @@ export function openLog({
     fatal: (line) => lines.fatal(line),
     print: (text) => {
       if (pretty) output.write(text)
+    },
+    setLevel(next) {
+      lines.level = next
     },
     flush: output.flush,
   }

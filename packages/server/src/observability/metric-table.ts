@@ -237,6 +237,10 @@ export const gauges = {
     name: 'arqonbus_webhooks_failing',
     help: 'Webhooks whose last request failed, and those that were disabled by a 410.',
   },
+  certificateSeconds: {
+    name: 'arqonbus_tls_certificate_expiry_seconds',
+    help: 'Seconds until the certificate of the ports expires, or one of its chain; negative when it has, NaN without TLS.',
+  },
   dedupBytes: { name: 'arqonbus_dedup_bytes', help: 'Bytes that remember acknowledged messages for idempotence.' },
 } as const
 

@@ -2,7 +2,8 @@ import { expect, test } from 'bun:test'
 import { isFromForeignPage, isOriginAllowed } from './origins.ts'
 
 const settings = ['https://app.example.org', 'capacitor://localhost']
-const decide = (origin: string | null, host: string | null) => isOriginAllowed(origin, host, settings)
+const decide = (origin: string | null, host: string | null, isTls = false) =>
+  isOriginAllowed(origin, host, { allowed: settings, isTls })
 
 test('all loopback names and addresses are one host, on any port', () => {
   const names = ['localhost', '127.0.0.1', '[::1]', '127.5.0.1', 'app.localhost', 'LOCALHOST', '[::ffff:127.0.0.1]']

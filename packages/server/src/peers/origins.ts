@@ -4,17 +4,22 @@ import { isLoopback, nameOf } from './hosts.ts'
 /** The setting that a refusal names. */
 export const ORIGIN_SETTING = 'ARQONBUS_ORIGINS'
 
+/** The origins of the setting, and whether the server speaks TLS. */
+type OriginRule = { readonly allowed: readonly string[]; readonly isTls: boolean }
+
 /**
  * True where there is no `Origin`, for pages of the host that was asked for, on any port, and for those of the setting.
- * All names and addresses of loopback are one host: a page that `localhost` served connects to `127.0.0.1`.
+ * All names and addresses of loopback are one host: a page that `localhost` served connects to `127.0.0.1`. A page that
+ * came without TLS is not of a host with TLS: anybody on the way may have written it.
  */
-export function isOriginAllowed(origin: string | null, host: string | null, allowed: readonly string[]): boolean {
+export function isOriginAllowed(origin: string | null, host: string | null, { allowed, isTls }: OriginRule): boolean {
   if (origin === null || allowed.includes('*') || allowed.includes(origin)) return true
   const url = URL.parse(origin)
   if (url === null || (url.protocol !== 'http:' && url.protocol !== 'https:')) return false
   const [page, own] = [nameOf(url.host), nameOf(host ?? '')]
   if (page === undefined || own === undefined) return false
-  return page === own || (isLoopback(page) && isLoopback(own))
+  if (isLoopback(page) && isLoopback(own)) return true
+  return page === own && (!isTls || url.protocol === 'https:')
 }
 
 /**

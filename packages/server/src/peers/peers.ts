@@ -8,31 +8,52 @@ import { isFromForeignPage, isNavigation, isOriginAllowed } from './origins.ts'
 /** The settings of peers. */
 type PeerSettings = Pick<
   Config,
-  'host' | 'telemetryHost' | 'httpHost' | 'origins' | 'allowedHosts' | 'consoleBusUrl' | 'trustedProxies'
+  | 'host'
+  | 'telemetryHost'
+  | 'httpHost'
+  | 'metricsHost'
+  | 'origins'
+  | 'allowedHosts'
+  | 'consoleBusUrl'
+  | 'trustedProxies'
+  | 'tlsCert'
 >
+
+/** Those among them that may change while the server runs. */
+type ChangeablePeerSettings = Pick<PeerSettings, 'origins' | 'allowedHosts'>
 
 /** The rules for peers. */
 export type Peers = ReturnType<typeof createPeers>
 
 /** Creates the rules. `listen` starts a server, directly or behind the relay for the PROXY protocol. */
 export function createPeers(settings: PeerSettings, listen: Listen) {
-  const { host, telemetryHost, httpHost, origins, allowedHosts, consoleBusUrl } = settings
+  const { host, telemetryHost, httpHost, metricsHost, consoleBusUrl, tlsCert } = settings
+  const hostRule = ({ origins, allowedHosts }: ChangeablePeerSettings) =>
+    createHostRule({
+      allowedHosts,
+      listening: [host, telemetryHost, httpHost, ...(metricsHost === undefined ? [] : [metricsHost])],
+      urls: [...origins, consoleBusUrl],
+    })
+  const isTls = tlsCert !== undefined
+  let { origins } = settings
+  let isHostAllowed = hostRule(settings)
   return {
     listen,
     clientAddress: createClientAddress(createTrust(settings.trustedProxies)),
-    isHostAllowed: createHostRule({
-      allowedHosts,
-      listening: [host, telemetryHost, httpHost],
-      urls: [...origins, consoleBusUrl],
-    }),
+    isHostAllowed: (name: string) => isHostAllowed(name),
     /**
      * Whether a page may have caused this request. Of programs nothing is asked. `isReading`: the request changes
      * nothing, so that a link may lead to it.
      */
     mayCall(headers: Headers, isReading: boolean): boolean {
       const origin = headers.get('origin')
-      if (origin !== null) return isOriginAllowed(origin, headers.get('host'), origins)
+      if (origin !== null) return isOriginAllowed(origin, headers.get('host'), { allowed: origins, isTls })
       return !isFromForeignPage(headers) || (isReading && isNavigation(headers))
+    },
+    /** Takes other origins and host names. */
+    change(next: ChangeablePeerSettings): void {
+      origins = next.origins
+      isHostAllowed = hostRule(next)
     },
   }
 }

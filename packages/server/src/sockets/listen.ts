@@ -6,8 +6,9 @@
 import type { Server } from 'bun'
 import { orListenError } from '../kit/start-error.ts'
 import { SendBufferWatch } from '../limits/send-buffer-watch.ts'
-import type { Listener } from '../peers/bind.ts'
-import type { PublishToTopic } from '../state/transport.ts'
+import type { Listener, Serve } from '../peers/bind.ts'
+import { createIsCompressed, perMessageDeflate } from './compression.ts'
+import { Topics } from './port-topics.ts'
 import { createSocketEvents } from './socket-events.ts'
 import type { PortDeps, PortOptions, Socket, SocketData, SocketHandler, WebSocketPort } from './socket-handler.ts'
 import type { Peer } from './tcp.ts'
@@ -35,20 +36,15 @@ export function createPort<Arrival, Connection>(
   type Data = SocketData<Arrival, Connection>
   const sockets = new Set<Socket<Arrival, Connection>>()
   let listener: Listener<Server<Data>> | undefined
-  let server: Server<Data> | undefined
   let watch: SendBufferWatch<Socket<Arrival, Connection>> | undefined
-  const late = (topic: string, text: string) => watch!.late(text, server!.subscriberCount(topic))
-  const publish: PublishToTopic = (topic, text) => {
-    if (server === undefined || server.publish(topic, text) > 0) return true
-    late(topic, text)
-    return false
-  }
+  const isCompressed = createIsCompressed(options.compression)
+  const topics = new Topics<Server<Data>>((text, copies) => watch!.late(text, copies), isCompressed)
   const upgrades = createUpgrades(options, deps, () => sockets.size)
 
   return {
     listen(handler) {
       const fetch = createFetch(handler, upgrades, options, deps)
-      const events = createSocketEvents(handler, { sockets, upgrades, publish, late, options, deps })
+      const events = createSocketEvents(handler, { sockets, upgrades, topics, isCompressed, options, deps })
       watch = new SendBufferWatch({
         clock: deps.clock,
         limits: handler.bufferLimits,
@@ -61,17 +57,18 @@ export function createPort<Arrival, Connection>(
             full.flatMap(({ data }) => data.connection ?? []),
           ),
       })
-      const serve = (hostname: string, port: number) =>
+      const serve: Serve<Server<Data>> = (hostname, port, isShared) =>
         Bun.serve<Data>({
           hostname,
           port,
           idleTimeout: HANDSHAKE_SECONDS,
           development: false,
-          reusePort: false,
+          reusePort: isShared,
+          tls: options.tls?.(),
           maxRequestBodySize: 64 * 1024,
           fetch: (request, server) => {
             const peer = server.requestIP(request) ?? undefined
-            return fetch(request, server, peer, listener!.addressOf(peer))
+            return fetch(request, server, peer, listener!.addressOf(peer, server))
           },
           error(problem) {
             deps.logger.error({ event: 'upgrade_failed', ...options.names.log, error: String(problem) })
@@ -83,15 +80,15 @@ export function createPort<Arrival, Connection>(
             closeOnBackpressureLimit: true,
             idleTimeout: runtimeIdleSeconds(options.pingIntervalMs),
             sendPings: false,
-            perMessageDeflate: false,
+            perMessageDeflate: perMessageDeflate(options.compression),
             ...events,
           },
         })
       listener = orListenError(() => deps.peers.listen(options, serve), { ...options, server: options.names.start })
-      server = listener.server
+      topics.begin(listener.server)
     },
     get url() {
-      return listener && urlOf(options.host, listener.port)
+      return listener && urlOf(options, listener.port)
     },
     get port() {
       return listener?.port ?? 0
@@ -99,12 +96,19 @@ export function createPort<Arrival, Connection>(
     get connections() {
       return sockets.size
     },
-    publish,
+    publish: topics.publish,
     look: () => watch?.tick(),
     queueBytes() {
       let bytes = 0
       for (const socket of sockets) bytes += socket.getBufferedAmount()
       return bytes
+    },
+    renew() {
+      if (listener === undefined) return
+      const earlier = listener.server
+      const { server, ended } = listener.renew()
+      topics.begin(server)
+      void ended.then(() => topics.end(earlier))
     },
     close: async () => {
       await listener?.stop(true)
@@ -121,10 +125,11 @@ function createFetch<Arrival, Connection>(
 ) {
   type Data = SocketData<Arrival, Connection>
   const refuse = createRefuse(metrics, logger, names.log)
-  const dataOf = (request: Request, address: string, peer: Peer | undefined): Data => ({
+  const dataOf = (request: Request, server: Server<Data>, address: string, peer: Peer | undefined): Data => ({
     arrival: upgrades.refusalOfPeer(request.headers) ?? saidBy(() => handler.read(request, address)),
     address,
     origin: originIn(request.headers),
+    server,
     peer,
     uncount: () => {},
     connection: undefined,
@@ -140,10 +145,12 @@ function createFetch<Arrival, Connection>(
       // A client that disconnected while its request waited is not counted as a bad request.
       if (request.signal.aborted) return undefined
       const refusal =
-        upgrades.refusalOf(request, address) ?? upgrade(server, request, dataOf(request, address, peer), versions)
+        upgrades.refusalOf(request, address) ??
+        upgrade(server, request, dataOf(request, server, address, peer), versions)
       return refusal && refuse(refusal, address, request.headers)
     })
   }
 }
 
-const urlOf = (host: string, port: number): string => `ws://${host.includes(':') ? `[${host}]` : host}:${port}/`
+const urlOf = ({ host, tls }: PortOptions, port: number): string =>
+  `${tls === undefined ? 'ws' : 'wss'}://${host.includes(':') ? `[${host}]` : host}:${port}/`

@@ -2,13 +2,17 @@
  * The events of sockets, as the runtime reports them: a handler gets those of connections that are open, and a failure
  * of it ends one connection only.
  */
+
 import { type CloseName, type CodedError, closeCodes } from '@arqonbus/protocol'
+import type { Server } from 'bun'
 import { Refused } from '../connections/refused.ts'
 import type { Maybe } from '../kit/maybe.ts'
 import { shownName } from '../kit/text.ts'
 import { endedByPeer, endedByServer } from '../state/ending.ts'
-import type { PublishToTopic, Transport } from '../state/transport.ts'
-import type { PortDeps, PortOptions, Socket, SocketHandler } from './socket-handler.ts'
+import type { Transport } from '../state/transport.ts'
+import type { IsCompressed } from './compression.ts'
+import type { Topics } from './port-topics.ts'
+import type { PortDeps, PortOptions, Socket, SocketData, SocketHandler } from './socket-handler.ts'
 import { BunTransport } from './socket-transport.ts'
 import type { Upgrades } from './upgrade.ts'
 
@@ -16,9 +20,8 @@ import type { Upgrades } from './upgrade.ts'
 type EventDeps<Arrival, Connection> = {
   readonly sockets: Set<Socket<Arrival, Connection>>
   readonly upgrades: Upgrades
-  readonly publish: PublishToTopic
-  /** Some subscriber of a topic did not take a text at once. */
-  readonly late: (topic: string, text: string) => void
+  readonly topics: Topics<Server<SocketData<Arrival, Connection>>>
+  readonly isCompressed: IsCompressed
   readonly options: PortOptions
   readonly deps: PortDeps
 }
@@ -26,7 +29,7 @@ type EventDeps<Arrival, Connection> = {
 /** Creates the handlers of the runtime's events. */
 export function createSocketEvents<Arrival, Connection>(
   handler: SocketHandler<Arrival, Connection>,
-  { sockets, upgrades, publish, late, options, deps }: EventDeps<Arrival, Connection>,
+  { sockets, upgrades, topics, isCompressed, options, deps }: EventDeps<Arrival, Connection>,
 ) {
   const { metrics, logger } = deps
   const { log } = options.names
@@ -120,10 +123,10 @@ export function createSocketEvents<Arrival, Connection>(
   return {
     open(socket: Opened) {
       sockets.add(socket)
-      const { address, arrival, peer } = socket.data
+      const { address, arrival, peer, server } = socket.data
       socket.data.uncount = upgrades.add(address)
       if (arrival === undefined || arrival instanceof Refused) return refuse(socket, arrival)
-      const transport = new BunTransport({ socket, peer, metrics, publish, late })
+      const transport = new BunTransport({ socket, server, peer, metrics, topics, isCompressed })
       const prepared = prepare(socket, arrival, transport)
       if (prepared instanceof Promise) void letInAfter(prepared, socket, transport)
       else if (prepared !== undefined) letIn(socket, prepared, transport)

@@ -1,6 +1,6 @@
 /** The contract of a WebSocket port: what it reports of its connections, and what it is opened with. */
 import type { ProtocolVersions } from '@arqonbus/protocol'
-import type { ServerWebSocket } from 'bun'
+import type { Server, ServerWebSocket } from 'bun'
 import type { Refused } from '../connections/refused.ts'
 import type { Frames } from '../delivery/frames.ts'
 import type { Clock } from '../kit/clock.ts'
@@ -11,6 +11,7 @@ import type { BufferLimits } from '../limits/send-buffer-watch.ts'
 import type { Logger } from '../observability/logger.ts'
 import type { LimitName } from '../observability/metric-labels.ts'
 import type { Metrics } from '../observability/metrics.ts'
+import type { TlsOptions } from '../peers/certificate.ts'
 import type { Peers } from '../peers/peers.ts'
 import type { Ending } from '../state/ending.ts'
 import type { PublishToTopic, Transport } from '../state/transport.ts'
@@ -76,6 +77,10 @@ export type PortOptions = {
   /** A connection with more bytes in its send buffer is cut. */
   readonly sendBufferBytes: number
   readonly pingIntervalMs: number
+  /** True where messages are compressed for clients that offer it. */
+  readonly compression: boolean
+  /** The certificate to listen with, asked for each time that the port is opened; without it there is no TLS. */
+  readonly tls: (() => TlsOptions) | undefined
 }
 
 /** What a port needs. */
@@ -97,7 +102,7 @@ export type PortDeps = {
 export type WebSocketPort<Arrival, Connection> = {
   /** Begins to listen; a `StartError` where that is not possible. */
   listen(handler: SocketHandler<Arrival, Connection>): void
-  /** `ws://host:port/`; undefined before it listens. */
+  /** `ws://host:port/`, `wss:` with TLS; undefined before it listens. */
   readonly url: string | undefined
   /** The port number, also where a free one was asked for; 0 before it listens. */
   readonly port: number
@@ -108,6 +113,8 @@ export type WebSocketPort<Arrival, Connection> = {
   look(): void
   /** Bytes in all send buffers. */
   queueBytes(): number
+  /** Takes new connections with the certificate that there is now; open ones stay as they are. */
+  renew(): void
   /** Ends all connections at once, and stops listening. */
   close(): Promise<void>
 }
@@ -126,6 +133,8 @@ export type SocketData<Arrival, Connection> = {
   readonly address: string
   /** The page that opens it, for the log; undefined for programs. */
   readonly origin: string | undefined
+  /** The server that took it, one of those of its port. */
+  readonly server: Server<SocketData<Arrival, Connection>>
   /** The other end of the connection itself, which may be a proxy. */
   readonly peer: Peer | undefined
   /** Counts the connection out. */

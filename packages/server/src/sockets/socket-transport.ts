@@ -1,8 +1,10 @@
 /** A Bun socket as the bus sees it: bytes and nothing else. */
-import type { ServerWebSocket } from 'bun'
+import type { Server, ServerWebSocket } from 'bun'
 import type { Metrics } from '../observability/metrics.ts'
 import { type Ending, endedBy, endedByServer } from '../state/ending.ts'
-import type { Flow, PublishToTopic, Transport } from '../state/transport.ts'
+import type { Flow, Transport } from '../state/transport.ts'
+import type { IsCompressed } from './compression.ts'
+import type { Topics } from './port-topics.ts'
 import { type Peer, tcpBytes } from './tcp.ts'
 
 /** WebSocket.OPEN. */
@@ -17,9 +19,10 @@ type TransportParts<Data extends Closable> = {
   /** The other end, where it is known. */
   readonly peer: Peer | undefined
   readonly metrics: Pick<Metrics, 'bytesOut'>
-  readonly publish: PublishToTopic
-  /** Some subscriber of a topic did not take a text at once. */
-  readonly late: (topic: string, text: string) => void
+  readonly topics: Topics<Server<Data>>
+  /** The server of the port that the socket belongs to. */
+  readonly server: Server<Data>
+  readonly isCompressed: IsCompressed
 }
 
 let transports = 0
@@ -31,23 +34,29 @@ export class BunTransport<Data extends Closable> implements Transport {
   readonly #socket: ServerWebSocket<Data>
   readonly #peer: Peer | undefined
   readonly #metrics: Pick<Metrics, 'bytesOut'>
-  readonly #publish: PublishToTopic
-  readonly #late: (topic: string, text: string) => void
+  readonly #topics: Topics<Server<Data>>
+  readonly #server: Server<Data>
+  readonly #isCompressed: IsCompressed
   /** A topic that this socket alone has subscribed to, made when it is first needed. */
   #ownTopic: string | undefined
   #isPaused = false
+  #hasWelcome = false
 
-  constructor({ socket, peer, metrics, publish, late }: TransportParts<Data>) {
+  constructor({ socket, peer, metrics, topics, server, isCompressed }: TransportParts<Data>) {
     this.#socket = socket
     this.#peer = peer
     this.#metrics = metrics
-    this.#publish = publish
-    this.#late = late
+    this.#topics = topics
+    this.#server = server
+    this.#isCompressed = isCompressed
   }
 
   send(text: string): void {
     this.#metrics.bytesOut += text.length
-    this.#socket.sendText(text)
+    // The welcome, the first frame of all, has the session beside what the client says of itself: by the length of both
+    // together, compressed, the one could be found by guesses in the other.
+    this.#socket.sendText(text, this.#hasWelcome && this.#isCompressed(text))
+    this.#hasWelcome = true
   }
 
   /**
@@ -60,13 +69,11 @@ export class BunTransport<Data extends Closable> implements Transport {
       this.#ownTopic = `@${++transports}`
       this.#socket.subscribe(this.#ownTopic)
     }
-    this.#publish(this.#ownTopic, text)
+    this.#topics.publish(this.#ownTopic, text)
   }
 
   publishToOthers(topic: string, text: string): boolean {
-    if (this.#socket.publishText(topic, text) > 0) return true
-    this.#late(topic, text)
-    return false
+    return this.#topics.publishToOthers(this.#socket, this.#server, topic, text)
   }
 
   subscribe(topic: string): void {

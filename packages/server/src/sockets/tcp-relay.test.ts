@@ -9,19 +9,20 @@ import { openRelay, type PreambleFault } from './tcp-relay.ts'
  * side it says so and ends the other.
  */
 const server = createServer({ allowHalfOpen: true }, (socket) => {
-  socket.once('data', () => socket.write(`${relay.addressOf(socket.remotePort!)}\n`))
+  socket.once('data', () => socket.write(`${relay.addressOf(socket.localPort!, socket.remotePort!)}\n`))
   socket.on('data', (bytes) => socket.write(bytes))
   socket.on('end', () => socket.end('the end'))
   socket.on('error', () => {})
 })
 server.listen(0, '127.0.0.1')
 await once(server, 'listening')
+const { port: serverPort } = server.address() as { port: number }
 const refused: PreambleFault[] = []
 const start = (preambleMs: number) =>
   openRelay({
     host: '127.0.0.1',
     port: 0,
-    serverPort: (server.address() as { port: number }).port,
+    serverPort: () => serverPort,
     isTrusted: () => true,
     refused: (reason) => refused.push(reason),
     preambleMs,
@@ -83,8 +84,8 @@ test('an incomplete preamble ends the connection at its timeout, even if it arri
 test('a relayed connection leaves nothing behind', async () => {
   const socket = open(`${preamble}hello`)
   await once(socket, 'data')
-  const port = [...Array(65_536).keys()].find((one) => relay.addressOf(one) !== undefined)
+  const port = [...Array(65_536).keys()].find((one) => relay.addressOf(serverPort, one) !== undefined)
   expect(port).toBeDefined()
   socket.destroy()
-  await eventually(() => expect(relay.addressOf(port!)).toBeUndefined())
+  await eventually(() => expect(relay.addressOf(serverPort, port!)).toBeUndefined())
 })

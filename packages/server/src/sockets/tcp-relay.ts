@@ -11,8 +11,8 @@ import { readPreamble } from './preamble.ts'
 type RelayOptions = {
   readonly host: string
   readonly port: number
-  /** Where the server listens, on `LOOPBACK`. */
-  readonly serverPort: number
+  /** Where the server listens, on `LOOPBACK`. Asked for each connection: another server may take its place. */
+  readonly serverPort: () => number
   /** True for the address of a proxy: the preamble of anybody else is a lie. */
   readonly isTrusted: (address: string) => boolean
   /** Called for connections that are ended because of their preamble. */
@@ -27,8 +27,8 @@ export type PreambleFault = 'untrusted' | 'malformed' | 'timeout'
 /** An open relay. */
 export type Relay = {
   readonly port: number
-  /** The client behind a connection to the server, by the connection's port on this side. */
-  addressOf(port: number): string | undefined
+  /** The client behind a connection to the server on that port, by the connection's port on this side. */
+  addressOf(serverPort: number, localPort: number): string | undefined
   /** Takes no more connections. */
   stop(): void
   /** Ends all of them. */
@@ -43,7 +43,7 @@ const PREAMBLE_MS = 5000
 /** Opens a relay; throws what the runtime throws where it cannot listen. */
 export function openRelay(options: RelayOptions): Relay {
   const { host, port, serverPort, isTrusted, refused, preambleMs = PREAMBLE_MS } = options
-  const addresses = new Map<number, string>()
+  const addresses = new Map<string, string>()
   const open = new Set<Incoming>()
 
   const refuse = (incoming: Incoming, reason: PreambleFault) => {
@@ -54,10 +54,11 @@ export function openRelay(options: RelayOptions): Relay {
   const connect = async (incoming: Incoming, client: string) => {
     const { side } = incoming
     side.socket.pause()
+    const port = serverPort()
     try {
       await Bun.connect<Side>({
         hostname: LOOPBACK,
-        port: serverPort,
+        port,
         allowHalfOpen: true,
         socket: {
           ...passing,
@@ -65,8 +66,8 @@ export function openRelay(options: RelayOptions): Relay {
             const other: Side = { socket, peer: side, waiting: undefined, isEnding: false }
             socket.data = other
             if (!open.has(incoming)) return void socket.terminate()
-            incoming.localPort = socket.localPort
-            addresses.set(socket.localPort, client)
+            incoming.key = keyOf(port, socket.localPort)
+            addresses.set(incoming.key, client)
             side.peer = other
             pass(side, incoming.head)
             incoming.head = EMPTY
@@ -87,7 +88,7 @@ export function openRelay(options: RelayOptions): Relay {
       open(socket) {
         const proxy = plainAddress(socket.remoteAddress) ?? ''
         const side: Side = { socket, peer: undefined, waiting: undefined, isEnding: false }
-        const incoming: Incoming = { side, proxy, head: EMPTY, timer: undefined, localPort: undefined }
+        const incoming: Incoming = { side, proxy, head: EMPTY, timer: undefined, key: undefined }
         socket.data = incoming
         if (!isTrusted(proxy)) return refuse(incoming, 'untrusted')
         open.add(incoming)
@@ -113,7 +114,7 @@ export function openRelay(options: RelayOptions): Relay {
       close({ data: incoming }) {
         open.delete(incoming)
         clearTimeout(incoming.timer)
-        if (incoming.localPort !== undefined) addresses.delete(incoming.localPort)
+        if (incoming.key !== undefined) addresses.delete(incoming.key)
         incoming.side.peer?.socket.terminate()
       },
       error: ({ data: { side } }) => side.socket.terminate(),
@@ -121,7 +122,7 @@ export function openRelay(options: RelayOptions): Relay {
   })
   return {
     port: listener.port,
-    addressOf: (localPort) => addresses.get(localPort),
+    addressOf: (port, localPort) => addresses.get(keyOf(port, localPort)),
     stop: () => listener.stop(),
     close() {
       listener.stop(true)
@@ -148,8 +149,12 @@ type Incoming = {
   /** What came before there was a connection to the server. */
   head: Buffer
   timer: ReturnType<typeof setTimeout> | undefined
-  localPort: number | undefined
+  /** What its address is found by. */
+  key: string | undefined
 }
+
+/** Connections to two servers may have the same port on this side. */
+const keyOf = (serverPort: number, localPort: number): string => `${serverPort} ${localPort}`
 
 const EMPTY = Buffer.alloc(0)
 

@@ -53,6 +53,7 @@ export function createNetwork(): Network {
         publish,
         look: () => watch.tick(),
         queueBytes: () => 0,
+        renew: () => {},
         close: async () => {},
       }
     },

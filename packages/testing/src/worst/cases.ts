@@ -205,6 +205,7 @@ export const commandCases: { readonly [Name in CommandName]: readonly WorstComma
   delete_room: [
     ofCommand('delete_room', 'with a crowd in it', 1, (_, { adminKey }) => ({ room: 'leaving', admin_key: adminKey })),
   ],
+  reload: [ofCommand('reload', 'of all settings', USUAL, (_, { adminKey }) => ({ admin_key: adminKey }))],
   disconnect_client: [
     ofCommand('disconnect_client', 'with as many subscriptions as it may have', 1, (_, { adminKey }) => ({
       client_id: 'crowd-0',
