@@ -95,7 +95,9 @@ async function observe(raw: RawSocket, port: FuzzedPort, outcomes: readonly Outc
   const { messages, pings } = waiting ?? outcomes[0]!
   const pongs: string[] = []
   const frames: Json[] = []
-  const isThrough = () => (waiting === undefined ? pongs.at(-1) === PROBE : pongs.length === pings.length)
+  // The port answers a ping at once, and the application ends a connection in its own time.
+  const isEnded = outcomes.every(({ end }) => end.state === 'failed' || end.state === 'closed')
+  const isThrough = () => (waiting === undefined ? pongs.at(-1) === PROBE && !isEnded : pongs.length === pings.length)
   let state: End['state'] = waiting === undefined ? 'open' : 'waiting'
   try {
     while (!isThrough()) pongs.push((await raw.next('pong')).payload.toString('latin1'))

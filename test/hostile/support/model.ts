@@ -73,7 +73,7 @@ function run(input: Buffer, options: ModelOptions, utfCheck: UtfCheck): Outcome 
   const { mostBytes, receive, deviations = [] } = options
   const messages: Message[] = []
   const pings: Buffer[] = []
-  const outcome = (end: End): Outcome => ({ messages, pings, end })
+  const outcome = (end: End): Outcome => ({ messages, pings, end: violations < MOST_VIOLATIONS ? end : afterMost(end) })
   const failed = (...codes: number[]) => outcome({ state: 'failed', codes })
   let violations = 0
   let partial: { kind: Message['kind']; parts: Buffer[]; length: number } | undefined
@@ -103,12 +103,22 @@ function run(input: Buffer, options: ModelOptions, utfCheck: UtfCheck): Outcome 
       if (isLast) {
         const message = { kind: partial.kind, bytes: text }
         partial = undefined
+        if (violations === MOST_VIOLATIONS) continue
         messages.push(message)
-        if (receive(message) === 'violation' && ++violations === MOST_VIOLATIONS) return failed(1008)
+        if (receive(message) === 'violation') violations++
       }
     }
     if (!isWhole) return outcome({ state: 'waiting' })
   }
+}
+
+/**
+ * The end after the last violation. The application may take its turn later than the port, which then has found what is
+ * wrong with the frames behind it, or the close among them; of these frames the application gets none.
+ */
+function afterMost(end: End): End {
+  if (end.state === 'failed') return { state: 'failed', codes: [1008, ...end.codes] }
+  return { state: 'failed', codes: end.state === 'closed' ? [1008, end.code] : [1008] }
 }
 
 /** Reads the header of a frame (§5.2); undefined while it is incomplete. */
