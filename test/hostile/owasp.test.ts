@@ -49,7 +49,9 @@ describe('authentication and authorization', () => {
     const { welcome, close } = await bus.as('ada')
     await close()
     const cookies = `session=${welcome.session}; arqonbus-session=${welcome.session}; token=${adminKey}`
-    const eve = await bus.connect({ query: { client_id: 'ada' }, headers: { Cookie: cookies } })
+    const thief = open(bus.busUrl, { query: { client_id: 'ada' }, headers: { Cookie: cookies } })
+    expect((await thief.answer(null)).error?.code).toBe('client_id_in_use')
+    const eve = await bus.connect({ headers: { Cookie: cookies } })
     expect(eve.welcome.resumed).toBe(false)
     expect((await refusal(eve.command('pause_room', { room: 'science' }))).code).toBe('forbidden')
     await eve.close()
