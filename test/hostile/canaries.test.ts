@@ -159,7 +159,7 @@ withProgram('redis-server', 'secrets of Redis', () => {
       say('a refusal', String(await refusedFor.catch((error: unknown) => error)))
       await eventually(() => expect(bus.output()).toContain('"reason":"wrongpass"'))
       await readPages(bus, say)
-      bus.signal('SIGUSR2')
+      bus.signal('SIGUSR1')
       await bus.exited
       say('the log, with a crash', bus.output())
     } finally {

@@ -1,5 +1,13 @@
 /** Floods: each is one client, or one address, that takes as much as it can get. */
-import { connect, dial, openRaw, type RawSocket, type TestClient, upgradeRequest } from '@arqonbus/testing'
+import {
+  connect,
+  dial,
+  openRaw,
+  type Publish,
+  type RawSocket,
+  type TestClient,
+  upgradeRequest,
+} from '@arqonbus/testing'
 import { messagesOf } from '../../api/call.ts'
 import { from } from '../../peers/from.ts'
 import type { Where } from './honest.ts'
@@ -205,18 +213,33 @@ const channelNames: Flood = {
   },
 }
 
-/** Sends messages of nearly the largest size. */
-const large = (title: string, send: (eve: TestClient, payload: object) => Promise<unknown>): Flood => ({
+const sessions: Flood = {
+  title: 'sessions of clients that do not return',
+  size: { test: 900, soak: 30_000 },
+  async begin(bus, size) {
+    const closed = await inTurns(size, async () => (await attacker(bus)).close())
+    await Promise.all(closed)
+    return { outcomes: () => ({ accepted: size }), end: async () => {} }
+  },
+}
+
+type Send = (eve: TestClient, payload: object) => Promise<unknown>
+
+/** Sends messages of nearly the largest size, from one client or each from a client of its own. */
+const large = (title: string, each: 'one client' | 'many clients', send: Send): Flood => ({
   title,
   size: { test: 40, soak: 200 },
   async begin(bus, size) {
-    const eve = await attacker(bus)
     const text = 'x'.repeat(250_000)
     const outcomes: string[] = []
+    let eve = await attacker(bus)
     for (let i = 0; i < size; i++) {
-      const attempt = send(eve, { i, text })
+      if (each === 'many clients') {
+        await eve.close()
+        eve = await attacker(bus)
+      }
       outcomes.push(
-        await attempt.then(
+        await send(eve, { i, text }).then(
           () => 'accepted',
           (error: { error: { code: string } }) => error.error.code,
         ),
@@ -227,12 +250,22 @@ const large = (title: string, send: (eve: TestClient, payload: object) => Promis
   },
 })
 
-const largeMessages = large('34 messages and more of the largest size', (eve, payload) =>
-  eve.publish({ room: 'flood', channel: 'large', payload } as never),
-)
-const privateMessages = large('megabytes of private messages', (eve, payload) =>
-  eve.publish({ type: 'private', channel: 'pm', payload, metadata: { to: eve.id } } as never),
-)
+const publishLarge: Send = (eve, payload) =>
+  eve.publish({ room: 'flood', channel: `large-${eve.id}`, payload: payload as NonNullable<Publish['payload']> })
+const sendLarge: Send = (eve, payload) =>
+  eve.publish({
+    type: 'private',
+    channel: 'pm',
+    payload: payload as NonNullable<Publish['payload']>,
+    metadata: { to: eve.id },
+  })
 
 /** Floods of what all clients share: names of channels, and the memory of the history. */
-export const sharedFloods: readonly Flood[] = [channelNames, largeMessages, privateMessages]
+export const sharedFloods: readonly Flood[] = [
+  channelNames,
+  sessions,
+  large('messages of the largest size', 'one client', publishLarge),
+  large('messages of the largest size, each under another client id', 'many clients', publishLarge),
+  large('private messages of the largest size', 'one client', sendLarge),
+  large('private messages of the largest size, each under another client id', 'many clients', sendLarge),
+]

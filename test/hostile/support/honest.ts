@@ -28,7 +28,7 @@ const HISTORY = 500
 
 let count = 0
 
-/** Connects an honest publisher and an honest subscriber, with a room, a private channel and some history. */
+/** Connects a publisher and a subscriber, with a room, channels and history, and a client that is away. */
 export async function startHonest(bus: Where): Promise<Honest> {
   const room = `honest-${++count}`
   const address = { room, channel: 'talk' }
@@ -38,6 +38,8 @@ export async function startHonest(bus: Where): Promise<Honest> {
   await ann.command('create_channel', { channel: `${room}:secret`, type: 'private' })
   for (const channel of ['secret', 'notes']) await ann.publish({ room, channel, payload: { text: 'kept' } })
   await ann.publish({ type: 'private', channel: 'pm', payload: { text: 'kept' }, metadata: { to: ben.id } })
+  const cat = await as('cat', `${room}:talk`)
+  await cat.close()
   const api = caller(bus.httpUrl)
   const latenciesMs: number[] = []
   let sent = 0
@@ -96,6 +98,12 @@ export async function startHonest(bus: Where): Promise<Honest> {
       }
       const inbox = await ben.command('history', { channel: 'arqonbus:inbox' })
       expectEqual('the inbox', inbox.messages.length, 1)
+      const back = await connect(bus.busUrl, {
+        query: { client_id: cat.id },
+        headers: { ...from(ADDRESS), 'Arqonbus-Session': cat.welcome.session },
+      })
+      expectEqual('the session', [back.welcome.resumed, back.welcome.kept_subscriptions], [true, [`${room}:talk`]])
+      await back.close()
       const { channels } = await ann.command('list_channels', { room })
       expectEqual('the channels', channels.map(({ name }) => name).sort(), ['notes', 'secret', 'talk'])
       expectEqual('other frames', [...(await ben.everything()), ...(await ann.everything())].filter(isOther), [])
