@@ -22,8 +22,8 @@ export type Honest = {
 /** Where it comes from: limits of an address do not make it share those of the attacker. */
 const ADDRESS = '192.0.2.10'
 
-/** What it may send at once, with the default settings, and what the history of a channel holds. */
-const MOST = 1000
+/** Exchanges during a flood, at most: it keeps to its rate. And what the history of a channel holds. */
+const MOST = 300
 const HISTORY = 500
 
 let count = 0
