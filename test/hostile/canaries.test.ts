@@ -81,12 +81,30 @@ test('no secret of a client or of the server appears in a log, page, metric, rep
   const { sinks, say, leaks } = createSinks()
   const collector = startCollector()
   const adminKey = canary.of('admin key')
+  // A receiver that refuses everything: that is logged.
+  let hooked = 0
+  const receiver = Bun.serve({
+    hostname: '127.0.0.1',
+    port: 0,
+    fetch: async (request) => {
+      hooked++
+      say('webhooks', JSON.stringify([...request.headers]) + (await request.text()))
+      return new Response('no', { status: 410 })
+    },
+  })
+  const webhook = {
+    url: `${receiver.url}${canary.of('path of the webhook')}`,
+    events: ['client.connected', 'client.disconnected', 'channel.occupied'],
+    secret: `whsec_${Buffer.from(canary.of('webhook secret, 32 bytes or more')).toString('base64')}`,
+  }
   const bus = await startBusProcess({
     command: command(...crashing, main, 'serve'),
     settings: {
       ARQONBUS_ADMIN_KEY: adminKey,
       ARQONBUS_LOG_LEVEL: 'debug',
       ARQONBUS_MAX_VIOLATIONS: '1000000',
+      ARQONBUS_WEBHOOKS: JSON.stringify([webhook]),
+      ARQONBUS_WEBHOOKS_ALLOW_PRIVATE: 'on',
       OTEL_EXPORTER_OTLP_ENDPOINT: collector.url,
       OTEL_EXPORTER_OTLP_HEADERS: `x-api-key=${canary.of('collector key')}`,
       OTEL_BSP_SCHEDULE_DELAY: '1',
@@ -99,6 +117,7 @@ test('no secret of a client or of the server appears in a log, page, metric, rep
     const traced = await connect(bus.busUrl)
     await traced.publish({ metadata: { traceparent: '00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01' } })
     await eventually(() => expect(bus.output()).toContain('"event":"traces'))
+    await eventually(() => expect(hooked).toBeGreaterThan(0))
     expect(collector.spans.length).toBeGreaterThan(1)
     for (const { body } of collector.requests) say('traces', body)
     bus.signal('SIGUSR1')
@@ -107,7 +126,7 @@ test('no secret of a client or of the server appears in a log, page, metric, rep
     say('the log, with a crash', bus.output())
   } finally {
     bus.kill()
-    await collector.stop()
+    await Promise.all([collector.stop(), receiver.stop(true)])
   }
   expect(sinks.size).toBeGreaterThan(25)
   expect(canary.size).toBeGreaterThan(150)
@@ -172,10 +191,12 @@ withProgram('redis-server', 'secrets of Redis', () => {
 test('check-config prints no secret, whether the settings are right or wrong', async () => {
   const canary = createCanary()
   const { say, leaks } = createSinks()
+  const whsec = () => `whsec_${Buffer.from(canary.of('webhook secret, 32 bytes or more')).toString('base64')}`
   const right = (): Record<string, string> => ({
     ARQONBUS_ADMIN_KEY: canary.of('key'),
     ARQONBUS_REDIS_URL: `redis://u:${canary.of('password')}@h:1`,
     OTEL_EXPORTER_OTLP_HEADERS: `authorization=Bearer%20${canary.of('collector')}`,
+    ARQONBUS_WEBHOOKS: `[{"url":"https://example.org/","events":["client.connected"],"secret":"${whsec()}"}]`,
   })
   const wrong = (url: string): Record<string, string> => ({
     ARQONBUS_ADMIN_KEY: `${canary.of('key')} with a space`,
@@ -183,6 +204,7 @@ test('check-config prints no secret, whether the settings are right or wrong', a
     ARQONBUS_REDIS_URL: url,
     OTEL_EXPORTER_OTLP_ENDPOINT: `http://user:${canary.of('collector')}@h/`,
     OTEL_EXPORTER_OTLP_HEADERS: `${canary.of('collector')} `,
+    ARQONBUS_WEBHOOKS: `[{"url":"https://example.org/","events":["nothing"],"secret":"${whsec()}"}, "${canary.of('x')}"`,
   })
   const urls = ['redis://u:SECRET@h:1/x', 'redis-sentinel://u:SECRET@h:1', 'u:SECRET@h:1']
   const all = [right(), ...urls.map((url) => wrong(url.replace('SECRET', canary.of('password'))))]
