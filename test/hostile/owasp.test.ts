@@ -27,7 +27,7 @@ describe('protocol configuration', () => {
     }
   })
 
-  test('compression is never agreed to', async () => {
+  test('compression is not agreed to by default', async () => {
     for (const url of ports) {
       const raw = await openRaw(url, { headers: { 'Sec-WebSocket-Extensions': 'permessage-deflate' } })
       expect((await raw.head()).headers.get('sec-websocket-extensions')).toBeNull()
