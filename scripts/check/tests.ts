@@ -29,8 +29,8 @@ export const suites = {
   },
   /** Tests that kill, disconnect, fill or delay a part of the system. */
   faults: { patterns: ['test/faults/**/*.test.ts'], ignore: [], processes: 2, minutes: 60, testSeconds: 300 },
-  /** Hours instead of minutes, for effects of time. */
-  soak: { patterns: ['test/soak/**/*.test.ts'], ignore: [], processes: 2, minutes: 600, testSeconds: 36_000 },
+  /** Hours instead of minutes, for effects of time; one file at a time, because some measure latencies. */
+  soak: { patterns: ['test/soak/**/*.test.ts'], ignore: [], processes: 1, minutes: 600, testSeconds: 36_000 },
 } as const
 
 /** The name of a suite. */
