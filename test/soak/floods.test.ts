@@ -48,12 +48,13 @@ async function beginApart(title: string, size: number, { busUrl, telemetryUrl, h
     worker.postMessage(message)
     return (await once(worker, 'message'))[0]
   }
-  const outcomes = await ask({ title, size, bus: { busUrl, telemetryUrl, httpUrl } })
+  await ask({ title, size, bus: { busUrl, telemetryUrl, httpUrl } })
   return {
-    outcomes,
-    async end() {
-      await ask('end')
+    /** Ends it; resolves to what became of it. */
+    async end(): Promise<FromFlood> {
+      const outcomes = await ask('end')
       await worker.terminate()
+      return outcomes
     },
   }
 }
@@ -81,9 +82,9 @@ describe('floods in full size', () => {
       const begun = beginApart(title, size.soak, bus)
       const through = Promise.all([begun, Bun.sleep(10_000)])
       const [most] = await Promise.all([mostResident(bus, through), honest.steadily(EVERY_MS, through)])
-      const { outcomes, end } = await begun
+      const { end } = await begun
       const latencies = honest.latenciesMs.slice(quiet).sort((a, b) => a - b)
-      await end()
+      const outcomes = await end()
       await honest.close()
       const after = await eventually(
         async () => {
