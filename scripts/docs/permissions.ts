@@ -1,7 +1,7 @@
 /** `docs/reference/permissions.md`: which grant every path needs, from the declarations. */
 
 import { type CommandShape, commands, type GrantNeed, grantActions, grantPlaces } from '@arqonbus/protocol'
-import { endpoints } from '../../packages/server/src/http/api/endpoints.ts'
+import { endpoints } from '@arqonbus/server/endpoints'
 import { generatedFrom, type Page, page, table } from './page.ts'
 
 /** What each action allows. */

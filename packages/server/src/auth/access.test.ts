@@ -108,6 +108,13 @@ const table = [
   ['create in a built-in room', nobody, (who) => may(who, 'create', place(anybody, { isBuiltIn: true }))],
   ['delete a channel', ['creator', 'admin'], (who) => may(who, 'delete', secret)],
   ['delete a configured channel', nobody, (who) => may(who, 'delete', configured)],
+  ['change the members of a private channel', ['creator', 'admin'], (who) => may(who, 'change_members', secret)],
+  [
+    'delete a message of `creator`',
+    ['creator', 'admin'],
+    (who) => may(who, 'delete_message', { room: 'room', channel: 'channel', from: 'creator' }),
+  ],
+  ['read the history of a private channel', ['creator', 'member', 'admin'], (who) => may(who, 'read_history', secret)],
   ['change a room', all, (who) => may(who, 'change', room({}))],
   ['change a system room', nobody, (who) => may(who, 'change', room({ type: 'system' }))],
   ['delete a room', ['creator', 'admin'], (who) => may(who, 'delete_room', room({}))],

@@ -4,10 +4,10 @@ import type { Fault } from '@arqonbus/protocol'
 import { ConfiguredPermissions } from '../auth/configured-permissions.ts'
 import type { Config } from '../config/index.ts'
 import { exitCodes, StartError } from '../kit/start-error.ts'
+import type { Logger } from '../observability/logger.ts'
 import type { Renewal } from '../subscriptions/renewal.ts'
 import type { TelemetryBroadcast } from '../telemetry/broadcast.ts'
 import { permittedChannels, type TelemetrySubscribers } from '../telemetry/subscribers.ts'
-import type { Core } from './core.ts'
 import type { ReloadPart } from './settings-reload.ts'
 
 type Setting = Config['permissions']
@@ -35,6 +35,13 @@ export async function readPermissions(permissions: ConfiguredPermissions, settin
   }
 }
 
+/** What reading them again needs. */
+type ReloadDeps = {
+  readonly permissions: ConfiguredPermissions
+  readonly config: Pick<Config, 'permissions'>
+  readonly logger: Logger
+}
+
 /** What applying them again needs. */
 type ReloadParts = {
   readonly renewal: Pick<Renewal, 'reapply'>
@@ -47,7 +54,7 @@ export type ReloadPermissions = (setting?: Setting) => Promise<readonly Fault[]>
 
 /** Creates the function that reads permissions again: those of the setting that is given, or else the same one. */
 export function createReloadPermissions(
-  { permissions, config, logger }: Pick<Core, 'permissions' | 'config' | 'logger'>,
+  { permissions, config, logger }: ReloadDeps,
   { renewal, subscribers, broadcast }: ReloadParts,
 ): ReloadPermissions {
   return async (...given) => {

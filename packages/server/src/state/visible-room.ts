@@ -3,8 +3,7 @@ import type { GrantAction } from '@arqonbus/protocol'
 import { coverage, granted, may, readAction, visible } from '../auth/access.ts'
 import type { Identity } from '../auth/identity.ts'
 import type { Pieces } from '../kit/fair-queue.ts'
-import type { Room } from './model.ts'
-import type { ViewedClient } from './views.ts'
+import type { Client, Room } from './model.ts'
 
 /** A room as far as a viewer may know it. */
 export type VisibleRoom = {
@@ -14,10 +13,13 @@ export type VisibleRoom = {
   readonly participantCount: number
 }
 
+/** What a client has joined. */
+type Joined = Pick<Client, 'rooms' | 'channels'>
+
 /** Who is in rooms. */
 type Members = {
   countInRoom(room: Room): number
-  knownInRoom(room: Room): Iterable<ViewedClient>
+  knownInRoom(room: Room): Iterable<Joined>
 }
 
 /** Maximum names of channels. */
@@ -68,7 +70,7 @@ export function* visibleRoom(viewer: Identity, room: Room, members: Members): Pi
 export function isSeenIn(
   viewer: Identity,
   room: Room,
-  { rooms, channels }: Pick<ViewedClient, 'rooms' | 'channels'>,
+  { rooms, channels }: Joined,
   action: GrantAction = readAction(room.name),
 ): boolean {
   if (rooms.has(room)) return true
