@@ -32,7 +32,11 @@ function createSinks() {
 }
 
 /** Everything that the HTTP port says to anybody. */
-async function readPages({ httpUrl }: BusProcess, say: Say): Promise<void> {
+async function readPages({ httpUrl }: BusProcess, say: Say, metricsToken?: string): Promise<void> {
+  const headers = { authorization: `Bearer ${metricsToken}` }
+  const metrics = await fetch(`${httpUrl}/metrics`, metricsToken === undefined ? {} : { headers })
+  expect(metrics.status).toBe(200)
+  say('the metrics', await metrics.text())
   const paths = [
     '/',
     '/console/config.json',
@@ -51,7 +55,12 @@ async function readPages({ httpUrl }: BusProcess, say: Say): Promise<void> {
 }
 
 /** Attacks a bus and gathers what it says. */
-async function provoke(bus: BusProcess, adminKey: string, canary: Canary, say: Say): Promise<TestClient> {
+async function provoke(
+  bus: BusProcess,
+  { adminKey, metricsToken }: { adminKey: string; metricsToken: string },
+  canary: Canary,
+  say: Say,
+): Promise<TestClient> {
   const wall = await connect(bus.telemetryUrl)
   const ada = await connect(bus.busUrl, { query: { client_id: 'ada', join: 'science:explore' } })
   const admin = await connect(bus.busUrl, { headers: { Authorization: `Bearer ${adminKey}` } })
@@ -63,7 +72,7 @@ async function provoke(bus: BusProcess, adminKey: string, canary: Canary, say: S
   await resumeWrongly(bus, ada.welcome.session, say)
   for (const name of ['status', 'list_clients', 'list_channels', 'list_rooms'] as const)
     say(`the result of ${name} for an admin`, JSON.stringify(await admin.command(name)))
-  await readPages(bus, say)
+  await readPages(bus, say, metricsToken)
   // The events of a tick are sent together: what happened before this one has been told with it.
   const last = await connect(bus.busUrl, { query: { client_id: 'the-last-one' } })
   const isLast = (text: string) => text.includes('client_connected') && text.includes('the-last-one')
@@ -81,6 +90,7 @@ test('no secret of a client or of the server appears in a log, page, metric, rep
   const { sinks, say, leaks } = createSinks()
   const collector = startCollector()
   const adminKey = canary.of('admin key')
+  const metricsToken = canary.of('metrics token')
   // A receiver that refuses everything: that is logged.
   let hooked = 0
   const receiver = Bun.serve({
@@ -103,6 +113,7 @@ test('no secret of a client or of the server appears in a log, page, metric, rep
       ARQONBUS_ADMIN_KEY: adminKey,
       ARQONBUS_LOG_LEVEL: 'debug',
       ARQONBUS_MAX_VIOLATIONS: '1000000',
+      ARQONBUS_METRICS_TOKEN: metricsToken,
       ARQONBUS_WEBHOOKS: JSON.stringify([webhook]),
       ARQONBUS_WEBHOOKS_ALLOW_PRIVATE: 'on',
       OTEL_EXPORTER_OTLP_ENDPOINT: collector.url,
@@ -111,7 +122,7 @@ test('no secret of a client or of the server appears in a log, page, metric, rep
     },
   })
   try {
-    await provoke(bus, adminKey, canary, say)
+    await provoke(bus, { adminKey, metricsToken }, canary, say)
     // Spans that the collector refuses are logged.
     collector.answer = () => new Response('no', { status: 400 })
     const traced = await connect(bus.busUrl)
