@@ -121,7 +121,7 @@ withProgram('redis-server', 'with Redis', () => {
   describe('client ids that are taken during an outage of Redis', () => {
     test('a client id taken while Redis was unreachable returns to the client with its session, and both keep their inboxes', async () => {
       const { bob, bus } = await restartWithoutRedis()
-      const other = await bus.as('bob', 'science:b')
+      const other = await bus.connect({ query: { client_id: 'bob', join: 'science:b' } })
       await fixture.redis.restart()
       await isBack(bus)
       // Private messages reach the client that has the id now.
@@ -152,7 +152,7 @@ withProgram('redis-server', 'with Redis', () => {
 
     test('a client id taken while Redis was unreachable is in use for a call by HTTP, which takes nothing over', async () => {
       const { bob, bus } = await restartWithoutRedis()
-      const other = await bus.as('bob')
+      const other = await bus.brief('bob')
       await fixture.redis.restart()
       await isBack(bus)
       const headers = { ...calledBy('bob'), 'arqonbus-session': bob.welcome.session }
