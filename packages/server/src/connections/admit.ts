@@ -92,6 +92,8 @@ export class Admission {
   readonly #checkCredential: CheckCredential
   /** The sessions of the clients that are connected. */
   readonly #sessionOf = new Map<Client, Session>()
+  /** Sessions that end with their connection. */
+  readonly #ending = new WeakSet<Session>()
   /**
    * Clients whose connections have ended, and which leave when the loop has time: a crowd that left at once would block
    * it.
@@ -153,7 +155,7 @@ export class Admission {
       transport,
     })
     this.#sessionOf.set(client, session)
-    session.isBrief = !arrival.keepsSession
+    if (!arrival.keepsSession) this.#ending.add(session)
     expiry.watch(client)
     const inbox = inboxes.get(session)
     if (inbox !== undefined) delivery.start(implySubscription(client, inbox.feed))
@@ -213,6 +215,7 @@ export class Admission {
       account: accounts.of({ id, subject }, address),
       profile: { clientType: 'human' as const, ...profile, ...credential?.profile },
       subjects,
+      isBrief: !arrival.keepsSession,
     }
     return { id, ...sessions.begin(begun, secret), isResumed: false }
   }
@@ -272,7 +275,8 @@ export class Admission {
       this.#sessionOf.delete(client)
       session.profile = client.profile
       const subscribed = allSubscribed(subscribedBy(client), session, greeting.limits.max_subscriptions)
-      sessions.keep(session, subscribed, clock.monotonic() + sessionTtlMs)
+      if (this.#ending.has(session) && !session.isBrief) sessions.end(session)
+      else sessions.keep(session, subscribed, clock.monotonic() + sessionTtlMs)
     }
     client.isClosing = true
     clients.remove(client)

@@ -66,13 +66,14 @@ export class SavedSessions {
   /** The session of a client began, was resumed, is kept, or has ended. */
   changed(clientId: string, isNew = false): void {
     const session = this.#deps.sessions.get(clientId)
+    if (session?.isBrief === true) return
     if (isNew && session !== undefined && !this.#deps.store.isAway) this.#replacing.add(session)
     this.writes.changed(clientId)
   }
 
   /** A client has one subscription more or less. */
   subscribed(client: Client): void {
-    if (this.#deps.isWhole && client.kind === 'connection' && !client.isClosing) this.writes.changed(client.id)
+    if (this.#deps.isWhole && client.kind === 'connection' && !client.isClosing) this.changed(client.id)
   }
 
   /**
@@ -104,7 +105,7 @@ export class SavedSessions {
     const { sessions, maxSessions } = this.#deps
     if (this.#isLoaded) {
       // Redis may have lost them, or expired them while their records could not be refreshed.
-      for (const { clientId } of sessions.all()) this.writes.changed(clientId)
+      for (const { clientId } of sessions.all()) this.changed(clientId)
       return
     }
     for (const text of await stored.sessions(maxSessions)) {

@@ -18,8 +18,8 @@ export type Session = {
   /** To whom it is counted. */
   readonly account: Account
   profile: Profile
-  /** True where it ends with its connection: it is never kept. */
-  isBrief: boolean
+  /** True where it ends with its connection: it is never kept or stored, and nobody is told of it. */
+  readonly isBrief: boolean
   /** The subjects of the token that it was last opened with, as in `Credential`; none where there was no token. */
   subjects: readonly string[]
   /**
@@ -169,7 +169,8 @@ export function createSessions({ maxSessions, sessionBytes, clock, accountOfStor
         account,
         profile,
         subjects = [],
-      }: Pick<Session, 'clientId' | 'account' | 'profile'> & Partial<Pick<Session, 'subjects'>>,
+        isBrief = false,
+      }: Pick<Session, 'clientId' | 'account' | 'profile'> & Partial<Pick<Session, 'subjects' | 'isBrief'>>,
       former?: string,
     ): { session: Session; secret: string } {
       const secret = newSecret(former)
@@ -179,13 +180,13 @@ export function createSessions({ maxSessions, sessionBytes, clock, accountOfStor
         formerHash: former === undefined ? undefined : hashSecret(former),
         account,
         profile,
-        isBrief: false,
+        isBrief,
         subjects,
         subscribed: new Map(),
         expiresAt: undefined,
       }
       add(session)
-      changed(clientId, true)
+      if (!isBrief) changed(clientId, true)
       return { session, secret }
     },
     /** Its client is back. The secret stays: a new one could be lost with a welcome that never arrived. */
@@ -197,7 +198,7 @@ export function createSessions({ maxSessions, sessionBytes, clock, accountOfStor
     /** The client has gone: the session is kept until `expiresAt`, or ends where it is brief. */
     keep(session: Session, subscribed: Subscribed, expiresAt: number): void {
       if (sessions.get(session.clientId) !== session) return
-      if (session.isBrief) return end(session)
+      if (session.isBrief) return forget(session)
       session.subscribed = subscribed
       session.expiresAt = expiresAt
       changed(session.clientId)
