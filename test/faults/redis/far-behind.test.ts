@@ -28,6 +28,7 @@ withProgram('redis-server', 'a client that is 100,000 messages behind', () => {
     const settings = {
       ARQONBUS_REDIS_URL: redisUrl,
       ARQONBUS_HISTORY_SIZE: String(2 * BEHIND),
+      ARQONBUS_CHANNEL_BYTES: '1GiB',
       ARQONBUS_RATE_LIMIT: 'off',
     }
     const bus = await startBusProcess({ settings })

@@ -79,6 +79,7 @@ withProgram('redis-server', 'a slow Redis', () => {
         ARQONBUS_SEND_BUFFER_SOFT_LIMIT: String(SEND_BUFFER_SOFT_LIMIT),
         ARQONBUS_MAX_MESSAGE_BYTES: String(SEND_BUFFER_SOFT_LIMIT / 4),
         ARQONBUS_HISTORY_SIZE: '1000000',
+        ARQONBUS_CHANNEL_BYTES: '1GiB',
         ARQONBUS_RATE_LIMIT: 'off',
       },
     })
