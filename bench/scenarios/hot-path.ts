@@ -1,4 +1,4 @@
-import { type BusHandler, startServer, type Transport, testConfig } from '@arqonbus/server'
+import { type BusHandler, selfDeclared, startServer, type Transport, testConfig } from '@arqonbus/server'
 import { createMessageForm, type MessageShape } from '../load/message.ts'
 import { bare, bus, type Scenario } from './scenario.ts'
 
@@ -95,6 +95,7 @@ async function takeOfBus(): Promise<Take> {
       isResumingLive: false,
       keepsSession: true,
       token: undefined,
+      authenticated: selfDeclared.user,
       session: undefined,
     },
     nowhere,

@@ -13,12 +13,14 @@ import type { Scenario } from './scenario.ts'
 import { slowReader } from './slow-reader.ts'
 import { stoppedReaders } from './stopped-readers.ts'
 import { telemetryFanout, telemetryListeners, telemetryRooms } from './telemetry.ts'
+import { tokens } from './tokens.ts'
 import { worstCase } from './worst-case.ts'
 
 /** All loads, in the order in which they run and are printed. */
 export const scenarios: readonly Scenario[] = [
   hotPath,
   ...fanouts,
+  ...tokens,
   connections5000,
   connections19000,
   commands,
