@@ -3,11 +3,14 @@ import { afterAll, expect, setDefaultTimeout, test } from 'bun:test'
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { type Config, testConfig } from '@arqonbus/server'
+import { type Config, testConfig, webhooksOf } from '@arqonbus/server'
 import { eventually, refusal, startBus } from '@arqonbus/testing'
+import { bearer, createIssuer } from '@arqonbus/testing/tokens'
+import { exportSPKI, generateKeyPair } from 'jose'
 import { caller } from './api/call.ts'
 import { root, startBusProcess } from './support/bus-process.ts'
 import { createLogLines } from './support/log-lines.ts'
+import { SECRET, startReceiver } from './webhooks/support/receiver.ts'
 
 // Some tests start a process.
 setDefaultTimeout(120_000)
@@ -99,6 +102,53 @@ test('other permissions are in force after a reload, and none where the setting 
   bus.change({ permissions: undefined })
   expect((await bus.reload()).changed).toEqual(['permissions'])
   expect(await both()).toEqual([true, true])
+})
+
+test('after a reload a new webhook gets events and a removed one gets none', async () => {
+  const [old, next] = [startReceiver(), startReceiver()]
+  const to = (url: string): Partial<Config> => ({
+    adminKey: firstKey,
+    webhooksAllowPrivate: true,
+    webhooks: webhooksOf([{ url, events: ['client.connected'], secret: SECRET }]),
+  })
+  const bus = await startChangeable(to(old.url))
+  await bus.as('ann')
+  await old.until(1)
+  bus.change(to(next.url))
+  expect(await bus.reload()).toEqual({ changed: ['webhooks'], needs_restart: [] })
+  await bus.as('bob')
+  const idsOf = (events: typeof old.events) => events.map(({ data }) => data.client_id)
+  expect(idsOf(await next.until(1))).toEqual(['bob'])
+  expect([idsOf(old.events), old.faults, next.faults]).toEqual([['ann'], [], []])
+  await Promise.all([old.stop(), next.stop()])
+})
+
+test('after a reload tokens of a new key are accepted and those of a removed one refused, and a bad file changes nothing', async () => {
+  const issuer = await createIssuer()
+  const { publicKey, privateKey } = await generateKeyPair('ES256')
+  const file = issuer.fileOf('rotated.pem', await exportSPKI(issuer.pairs.ES256.publicKey))
+  const bus = await startChangeable({ ...issuer.config, tokenKeys: file, adminKey: firstKey })
+  const [old, next] = [await issuer.token('ann'), await issuer.token('bob', { key: privateKey })]
+  const statusOf = async (token: string) => (await bus.call('/rooms', { headers: bearer(token) })).status
+  const both = async () => [await statusOf(old), await statusOf(next)]
+  const ann = await bus.connect({ headers: bearer(old) })
+  expect(await both()).toEqual([200, 401])
+
+  issuer.fileOf('rotated.pem', 'nothing')
+  bus.change({ ...issuer.config, tokenKeys: file, adminKey: secondKey })
+  await expect(bus.reload()).rejects.toMatchObject({
+    code: 'reload_failed',
+    details: { reason: expect.stringContaining('ARQONBUS_TOKEN_KEYS has no PEM block') },
+  })
+  expect(await both()).toEqual([200, 401])
+  expect([await statusOf(firstKey), await statusOf(secondKey)]).toEqual([200, 401])
+
+  issuer.fileOf('rotated.pem', await exportSPKI(publicKey))
+  expect(await bus.reload()).toEqual({ changed: ['admin_key', 'token_keys'], needs_restart: [] })
+  expect(await both()).toEqual([401, 200])
+  await expect(bus.connect({ headers: bearer(old) })).rejects.toThrow('4401')
+  expect((await bus.connect({ headers: bearer(next) })).id).toBe('bob')
+  expect(await ann.command('ping')).toBeDefined()
 })
 
 test('settings with a mistake leave all of the old ones in force, and the reply and the log say what it is', async () => {

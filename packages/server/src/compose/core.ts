@@ -108,7 +108,7 @@ export async function createCore(options: StartOptions): Promise<Core> {
       rates: { account: config.rateLimit, address: config.addressRate, command: config.commandRate },
     }),
     permissions: await createConfiguredPermissions(config.permissions),
-    auth: await createAuthentication(parts),
+    auth: await createAuthentication({ ...parts, reload }),
     reload,
     tls: createServerTls(parts),
     newClientId: () => `client-${randomId(12)}`,

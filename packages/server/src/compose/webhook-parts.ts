@@ -39,5 +39,16 @@ export function createWebhooks(core: Core, { log, eventQueues }: Storage, { room
   })
   observers.add(webhooks.observer)
   webhooks.replace(config.webhooks)
+  core.reload.add({
+    name: 'webhooks',
+    settings: ['webhooks', 'webhooksAllowPrivate', 'webhooksTimeoutMs'],
+    prepare: (next) => () => {
+      // Queues that the shutdown has closed stay closed.
+      if (core.lifecycle.isDraining) return
+      options.allowPrivate = next.webhooksAllowPrivate
+      options.timeoutMs = next.webhooksTimeoutMs
+      webhooks.replace(next.webhooks)
+    },
+  })
   return webhooks
 }

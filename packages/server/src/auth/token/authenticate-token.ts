@@ -24,8 +24,8 @@ export type TokenAuthenticateDeps = {
   readonly isAdminKey: (key: string) => boolean
   readonly failures: AuthFailures
   readonly revocations: Revocations
-  /** Undefined where no keys are configured: then the callout decides alone. */
-  readonly verify: VerifyToken | undefined
+  /** By the keys in force; undefined where there are none: then the callout decides alone. */
+  readonly verify: () => VerifyToken | undefined
   readonly callout: Callout | undefined
 }
 
@@ -42,11 +42,12 @@ type Token = {
 
 /** Creates the authentication by tokens. */
 export function createTokenAuthentication(deps: TokenAuthenticateDeps): Authentication {
-  const { isAdminKey, failures, verify, callout } = deps
+  const { isAdminKey, failures, callout } = deps
   const names = claimNamesOf(deps.limits.tokenClaims)
 
   const authenticate = async (presented: Presented): Promise<Authenticated> => {
     const { token } = presented
+    const verify = deps.verify()
     if (token === undefined && callout === undefined) throw new RefusedToken('missing')
     // Without a callout a token is needed; with one, your backend may decide by a cookie alone.
     if (token === undefined && verify !== undefined) throw new RefusedToken('missing')
@@ -66,7 +67,7 @@ export function createTokenAuthentication(deps: TokenAuthenticateDeps): Authenti
     },
     passed: (headers) => callout?.passed(headers),
     // Where no keys are configured, your backend may decide by headers alone.
-    isAwaited: ({ token, headers }) => token === undefined && (verify !== undefined || headers === undefined),
+    isAwaited: ({ token, headers }) => token === undefined && (deps.verify() !== undefined || headers === undefined),
     waitMs: (address) => failures.waitMs(address),
   }
 }
