@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { type Config, testConfig, webhooksOf } from '@arqonbus/server'
 import { eventually, refusal, startBus } from '@arqonbus/testing'
-import { bearer, createIssuer } from '@arqonbus/testing/tokens'
+import { bearer, createIssuer, serveJson } from '@arqonbus/testing/tokens'
 import { exportSPKI, generateKeyPair } from 'jose'
 import { caller } from './api/call.ts'
 import { root, startBusProcess } from './support/bus-process.ts'
@@ -149,6 +149,30 @@ test('after a reload tokens of a new key are accepted and those of a removed one
   await expect(bus.connect({ headers: bearer(old) })).rejects.toThrow('4401')
   expect((await bus.connect({ headers: bearer(next) })).id).toBe('bob')
   expect(await ann.command('ping')).toBeDefined()
+})
+
+test('after a reload the key set of another URL is in force, and one that cannot be fetched leaves the old one', async () => {
+  const issuer = await createIssuer()
+  const [first, second] = [await issuer.keySet(['ES256']), await issuer.keySet(['RS256'])]
+  const [old, next, broken] = [first, second, new Response('', { status: 500 })].map((set) => serveJson(() => set))
+  const settings = (tokenJwksUrl: string | undefined): Partial<Config> => ({
+    ...issuer.config,
+    tokenKeys: undefined,
+    tokenJwksUrl,
+  })
+  const bus = await startChangeable(settings(old))
+  const tokens = [await issuer.token('ann', { alg: 'ES256' }), await issuer.token('bob', { alg: 'RS256' })]
+  const both = () =>
+    Promise.all(tokens.map(async (token) => (await bus.call('/rooms', { headers: bearer(token) })).status))
+  expect(await both()).toEqual([200, 401])
+  bus.change(settings(broken))
+  await expect(bus.reload()).rejects.toMatchObject({
+    details: { reason: 'ARQONBUS_TOKEN_JWKS_URL cannot be fetched: the response has the status 500' },
+  })
+  expect(await both()).toEqual([200, 401])
+  bus.change(settings(next))
+  expect(await bus.reload()).toEqual({ changed: ['token_keys'], needs_restart: [] })
+  expect(await both()).toEqual([401, 200])
 })
 
 test('settings with a mistake leave all of the old ones in force, and the reply and the log say what it is', async () => {

@@ -99,9 +99,11 @@ const keysPart = (parts: Parts, hasCallout: boolean, { current, replace }: InFor
   readsFiles: true,
   async prepare(next) {
     const { remote, source } = current()
-    const isSameUrl = next.tokenJwksUrl === parts.config.tokenJwksUrl
-    if (!isSameUrl) throw new Error('ARQONBUS_TOKEN_JWKS_URL cannot be changed by a reload: restart')
-    const made = await verification(parts, next, remote)
+    const isSameUrl = remote?.url === next.tokenJwksUrl
+    const made = await verification(parts, next, isSameUrl ? remote : undefined)
+    // The keys of the same set stay while it cannot be fetched; of another one, there are none yet.
+    if (!isSameUrl && made.remote?.fault !== undefined)
+      throw new Error(`ARQONBUS_TOKEN_JWKS_URL cannot be fetched: ${made.remote.fault}`)
     // Nobody could be verified, or nobody would be: neither is meant by taking keys away.
     if (made.verify === undefined && !hasCallout)
       throw new Error('there must be keys of tokens: to do without, restart')

@@ -42,6 +42,16 @@ export class RemoteKeys {
     return fitting(this.#keys, hint)
   }
 
+  /** Where the set is. */
+  get url(): string {
+    return this.#deps.url
+  }
+
+  /** Why the last fetch gave no keys; undefined where it did. */
+  get fault(): string | undefined {
+    return this.#lastFault
+  }
+
   /** Fetches the set. It never fails: the last keys stay. */
   refresh(): Promise<void> {
     this.#fetching ??= this.#fetch().finally(() => {
