@@ -64,6 +64,7 @@ const server = await startServer({ config, clock, consoleFiles })
 process.on('message', () => {
   process.send!({
     most: counter.takeMost(),
+    units: counter.units,
     headers: [...read.headers],
     parameters: [...read.parameters],
   } satisfies Counted)

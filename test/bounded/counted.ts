@@ -9,10 +9,12 @@ export type Settings = Partial<Config>
 /** The addresses of a bus. */
 export type Where = { readonly busUrl: string; readonly httpUrl: string; readonly telemetryUrl: string }
 
-/** The counts since the last query. */
+/** The counts. */
 export type Counted = {
-  /** The most units of work in a turn of the event loop. */
+  /** The most units of work in a turn of the event loop since the last query. */
   readonly most: number
+  /** Units of work since the start. */
+  readonly units: number
   /** Names of headers and query parameters that the server has read since its start. */
   readonly headers: readonly string[]
   readonly parameters: readonly string[]
