@@ -73,3 +73,24 @@ test('the mark of a tombstone cannot be set by a client', async () => {
   const id = ada.send({ type: 'event', room: 'say', channel: 'one', payload: {}, metadata: { arq_deleted: true } })
   expect((await ada.answer(id)).error).toMatchObject({ code: 'invalid_envelope' })
 })
+
+test('a client that may publish but not read does not learn which positions are taken', async () => {
+  const rules = [
+    { client_type: 'human', permissions: { '*:*': ['publish', 'create'] } },
+    { client_type: 'service', permissions: { '*:*': ['publish', 'history'] } },
+  ]
+  const limited = await startBus({ permissions: { rules }, rateLimit: null, commandRate: null })
+  const writer = await limited.as('writer')
+  const position = await say(writer, 'say:blind', 'mine')
+  const other = await limited.as('other')
+  const wanted = { code: 'message_not_found', details: { channel: 'say:blind', position } }
+  expect(await refused(other, 'delete_message', { channel: 'say:blind', position })).toMatchObject(wanted)
+  const free = position.replace(/\d+$/, '999')
+  const absent = { ...wanted, details: { channel: 'say:blind', position: free } }
+  expect(await refused(other, 'delete_message', { channel: 'say:blind', position: free })).toMatchObject(absent)
+  const reader = await limited.connect({ query: { client_id: 'reader', client_type: 'service' } })
+  expect(await refused(reader, 'delete_message', { channel: 'say:blind', position })).toMatchObject({
+    code: 'forbidden',
+  })
+  expect(await run(writer, 'delete_message', { channel: 'say:blind', position })).toMatchObject({ deleted: true })
+})

@@ -1,5 +1,5 @@
 import { CodedError, commands, parsePosition, senderOf, WHOLE_ROOM } from '@arqonbus/protocol'
-import { authorize } from '../auth/access.ts'
+import { authorize, granted, may } from '../auth/access.ts'
 import { chain } from '../kit/maybe.ts'
 import { command } from './command.ts'
 import type { CommandDeps } from './command-deps.ts'
@@ -21,7 +21,11 @@ export const deleteMessage = ({ resolver }: CommandDeps) =>
     return chain(log.ready(), () =>
       chain(log.read({ after: before, limit: 1, maxBytes: 1 }), ({ entries: [entry] }) => {
         if (entry === undefined || entry.n !== n || entry.ms !== ms) throw notFound()
-        authorize(identity, 'delete_message', { ...address, from: senderOf(entry.text) })
+        const message = { ...address, from: senderOf(entry.text) }
+        // Who may not read the channel does not learn which positions are taken.
+        const isReader = granted(identity, 'history', address.room, address.channel)
+        if (!isReader && !may(identity, 'delete_message', message)) throw notFound()
+        authorize(identity, 'delete_message', message)
         return chain(log.redact(position), (isKept) => {
           if (!isKept) throw notFound()
           return { channel, position: parameters.position, deleted: true as const }
