@@ -27,11 +27,18 @@ type TicketsDeps = {
 /** How long a ticket is valid. */
 export const TICKET_MS = 30_000
 
+/** Tickets of one subject: a further one takes the place of its oldest, so that no subject uses up those of all. */
+const MOST_OF_SUBJECT = 100
+
+type Ticket = { readonly holder: TicketHolder; readonly until: number; readonly of: string }
+
 /** The tickets that were not used yet. */
 export class StreamTickets {
   readonly #deps: TicketsDeps
   /** By their hashes, the oldest first. */
-  readonly #tickets = new Map<string, { readonly holder: TicketHolder; readonly until: number }>()
+  readonly #tickets = new Map<string, Ticket>()
+  /** The hashes of each subject, the oldest first. */
+  readonly #ofSubject = new Map<string, Set<string>>()
 
   constructor(deps: TicketsDeps) {
     this.#deps = deps
@@ -41,25 +48,28 @@ export class StreamTickets {
   make(holder: TicketHolder): string {
     const { clock, metrics, most } = this.#deps
     const now = clock.monotonic()
-    for (const [hash, { until }] of this.#tickets) {
+    for (const [key, { until }] of this.#tickets) {
       if (until > now) break
-      this.#tickets.delete(hash)
+      this.#forget(key)
     }
+    const of = holder.authenticated.subject ?? holder.clientId ?? ''
+    const own = this.#ofSubject.get(of)
+    if (own !== undefined && own.size >= MOST_OF_SUBJECT) this.#forget(own.values().next().value!)
     if (this.#tickets.size >= most) {
       metrics.limit('stream_tickets')
       const { until } = this.#tickets.values().next().value!
       throw new CodedError('rate_limited', { limit: 'stream_tickets', most }, Math.max(1, Math.ceil(until - now)))
     }
     const ticket = newSecret()
-    this.#tickets.set(keyOf(ticket), { holder, until: now + TICKET_MS })
+    this.#tickets.set(keyOf(ticket), { holder, until: now + TICKET_MS, of })
+    this.#ofSubject.getOrInsertComputed(of, () => new Set()).add(keyOf(ticket))
     return ticket
   }
 
   /** Who a ticket is for, which opens nothing any more then; `unauthenticated` for one that opens nothing. */
   take(ticket: string): TicketHolder {
     const key = keyOf(ticket)
-    const found = this.#tickets.get(key)
-    this.#tickets.delete(key)
+    const found = this.#forget(key)
     if (found !== undefined && found.until > this.#deps.clock.monotonic()) return found.holder
     this.#deps.metrics.authFailed('ticket')
     const expected = 'a ticket of the last 30 seconds that opened no stream yet'
@@ -69,7 +79,17 @@ export class StreamTickets {
   /** Forgets the tickets of a revocation. */
   revoke(isRevoked: IsRevoked): void {
     for (const [key, { holder }] of this.#tickets)
-      if (isRevoked(holder.authenticated.credential, holder.clientId)) this.#tickets.delete(key)
+      if (isRevoked(holder.authenticated.credential, holder.clientId)) this.#forget(key)
+  }
+
+  #forget(key: string): Ticket | undefined {
+    const found = this.#tickets.get(key)
+    if (found === undefined) return undefined
+    this.#tickets.delete(key)
+    const own = this.#ofSubject.get(found.of)
+    own?.delete(key)
+    if (own?.size === 0) this.#ofSubject.delete(found.of)
+    return found
   }
 }
 
